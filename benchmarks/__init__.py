@@ -1,0 +1,1 @@
+"""Measurements of kernels and of whole nets (installed as gpuconv.benchmarks)."""

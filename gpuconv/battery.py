@@ -1,0 +1,174 @@
+"""The battery: what every kernel must hold on every case, whatever its backend.
+
+Outs arrive NaN-filled (except ``updates``) and must be fully written; bands around outs and
+workspace stay untouched; ins stay unchanged; the same bits come twice; the error against the
+float64 reference is at most ``kernel.error * eps * scale``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .device import Device, to_device, to_numpy
+from .errors import GpuconvError
+from .random import Stream
+from .registry import EXACT, LINEAR, Kernel, Op, Problem
+
+BAND = 64  # guard elements on either side
+
+
+class BatteryError(GpuconvError, AssertionError):
+    """A kernel that failed the battery."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Worst error of a kernel on a case, in units of eps * scale."""
+
+    worst: float
+
+
+def variants(op: Op) -> list[bool]:
+    """Whether optional arrays are given: both ways where the op has any."""
+    optional = any(n.endswith("?") for n in (*op.ins, *op.updates))
+    return [True, False] if optional else [True]
+
+
+def draw(op: Op, problem: Problem, seed: int = 0, optional: bool = True) -> list[Any]:
+    """Test values for ins and updates, in the op's order; None for optional ones left out."""
+    arrays: list[Any] = []
+    for number, name in enumerate((*op.ins, *op.updates)):
+        plain = name.rstrip("?")
+        shape, dtype = problem.spec(plain)
+        stream = Stream(seed, 0, number)
+        if name.endswith("?") and not optional:
+            arrays.append(None)
+            continue
+        values = op.draw(problem, plain, stream)
+        values = stream.normal(shape) if values is None else np.asarray(values)
+        arrays.append(values.astype(dtype).reshape(shape))
+    return arrays
+
+
+def expected(op: Op, problem: Problem, arrays: list[Any]) -> tuple:
+    """The reference's outs in float64, always a tuple."""
+    wide = [_wide(a) for a in arrays]
+    return _tuple(op.reference(problem, *wide))
+
+
+def scales(op: Op, problem: Problem, outs: tuple, arrays: list[Any]) -> tuple:
+    """One magnitude per out that rounding errors are measured against."""
+    wide = [_wide(a) for a in arrays]
+    if op.scale == EXACT:
+        return tuple(0.0 for _ in outs)
+    if op.scale == LINEAR:
+        return _tuple(op.reference(problem, *[None if a is None else abs(a) for a in wide]))
+    assert callable(op.scale)
+    return _tuple(op.scale(problem, outs, *wide))
+
+
+def check(
+    op: Op, kernel: Kernel, problem: Problem, device: Device, *, optional: bool = True
+) -> Result:
+    """Run one kernel on one case; raises BatteryError saying what is wrong, and where."""
+    arrays = draw(op, problem, optional=optional)
+    outs = expected(op, problem, arrays)
+    bounds = scales(op, problem, outs, arrays)
+    first = _run(op, kernel, problem, device, arrays)
+    again = _run(op, kernel, problem, device, arrays)
+    worst = 0.0
+    for name, got, twin, want, scale in zip(op.outs, first, again, outs, bounds, strict=True):
+        if got is None:
+            continue
+        where = f"{op.name}[{kernel.name}] {problem}: {name}"
+        if got.tobytes() != twin.tobytes():
+            raise BatteryError(f"{where}: two runs gave different bits")
+        worst = max(worst, compare(where, got, want, scale, problem.eps, kernel.error))
+    return Result(worst)
+
+
+def compare(
+    where: str, got: np.ndarray, want: Any, scale: Any, eps: float, allowed: float
+) -> float:
+    """The worst error in units of eps * scale; raises BatteryError above ``allowed``."""
+    want = np.asarray(want)
+    if got.shape != want.shape:
+        raise BatteryError(f"{where} has shape {got.shape}, the reference {want.shape}")
+    wide = got.astype(np.float64)
+    same = (wide == want) | (np.isnan(wide) & np.isnan(want))
+    with np.errstate(invalid="ignore"):
+        error = np.where(same, 0.0, np.abs(wide - want))
+    bound = allowed * eps * np.broadcast_to(np.asarray(scale, np.float64), want.shape)
+    wrong = ~(error <= bound)
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise BatteryError(
+            f"{where}: {int(wrong.sum())} of {want.size} elements are wrong, first at {at}: "
+            f"got {wide[at]!r}, expected {want[at]!r}, allowed error {bound[at]:.3g}"
+        )
+    ratio = np.divide(error, bound, out=np.zeros_like(error), where=bound > 0)
+    return float(allowed * ratio.max(initial=0.0))
+
+
+def _run(
+    op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list[Any]
+) -> list[np.ndarray | None]:
+    ins = [None if a is None else to_device(a.copy(), device) for a in arrays[: len(op.ins)]]
+    updates = dict(zip(op.updates, arrays[len(op.ins) :], strict=True))
+    banded = [Banded(problem.spec(n.rstrip("?")), updates.get(n), n in updates) for n in op.outs]
+    work = Banded(((kernel.workspace(problem, device),), "uint8"))
+    kernel.run(
+        tuple(b.array for b in banded), tuple(ins), problem, work.array if work.array.size else None
+    )
+    where = f"{op.name}[{kernel.name}] {problem}"
+    for name, given, after in zip(op.ins, arrays, ins, strict=False):
+        if given is not None and given.tobytes() != to_numpy(after).tobytes():
+            raise BatteryError(f"{where}: changed its input {name}")
+    for name, b in zip((*op.outs, "work"), (*banded, work), strict=True):
+        b.check(f"{where}: {name}")
+    return [None if b.array is None else to_numpy(b.array) for b in banded]
+
+
+class Banded:
+    """An array between two guard bands; NaN-filled (-1 where it is not float) unless ``given``."""
+
+    def __init__(self, spec: tuple, given: Any = None, update: bool = False) -> None:
+        (shape, dtype) = spec
+        self.array: Any = None
+        if update and given is None:
+            return
+        self._flat = np.empty(prod(shape) + 2 * BAND, dtype)
+        self._flat.view(np.uint8).fill(0xFF)
+        self._before = self._flat.tobytes()
+        self.array = self._flat[BAND:-BAND].reshape(shape)
+        if update:
+            self.array[...] = given
+
+    def check(self, where: str) -> None:
+        """Raise BatteryError if a band was written to."""
+        if self.array is None:
+            return
+        band = BAND * self._flat.itemsize
+        after = self._flat.tobytes()
+        for side, part in (("before", slice(None, band)), ("behind", slice(-band, None))):
+            if after[part] != self._before[part]:
+                raise BatteryError(f"{where}: wrote {side} the array")
+
+
+def _wide(array: Any) -> Any:
+    is_float = array is not None and array.dtype.kind == "f"
+    return array.astype(np.float64) if is_float else array
+
+
+def _tuple(value: Any) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def cases(op: Op) -> Iterator[Problem]:
+    """Every case of the op in float32 and float64."""
+    for problem in op.cases():
+        yield problem
+        yield problem.astype("float64")

@@ -1,0 +1,44 @@
+"""From what a user names to a dataset."""
+
+import os
+from pathlib import Path
+
+from ..errors import DataError
+from .dataset import Dataset
+from .embedded import mnist
+from .folders import Progress, image_folder
+from .idx_files import fashion_mnist, idx, is_idx_folder
+
+_NAMED = {"mnist": mnist, "fashion-mnist": fashion_mnist}
+
+
+def open_dataset(
+    spec: str | os.PathLike,
+    split: str,
+    *,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The dataset that ``spec`` names: "mnist", "fashion-mnist", a folder of IDX files or a folder
+    of images (a folder called mnist is ./mnist).
+
+    ``skip_bad`` and ``progress`` are those of ``image_folder``. Raises DataError when it is none of
+    these, and what the dataset itself raises.
+    """
+    named = _NAMED.get(os.fspath(spec))
+    if named is not None:
+        return named(split)
+    root = Path(spec)
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: neither {', '.join(_NAMED)} nor a folder; "
+            "name one of these, or a folder of IDX files or of images"
+        )
+    if is_idx_folder(root):
+        return idx(root, split)
+    if any(path.is_dir() for path in root.iterdir()):
+        return image_folder(root, split, skip_bad=skip_bad, progress=progress)
+    raise DataError(
+        f"{root}: holds neither IDX files (train-images-idx3-ubyte, ...) nor a folder for each "
+        f"class ({root}/CLASS/*.jpg or *.png); arrange it as one of these"
+    )

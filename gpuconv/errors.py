@@ -1,0 +1,45 @@
+"""Typed errors: each names the operation, what came, what was expected and what to do."""
+
+
+class GpuconvError(Exception):
+    """Base of every error that gpuconv raises on purpose."""
+
+
+class ShapeError(GpuconvError, ValueError):
+    """Shapes that do not fit an operation or each other."""
+
+
+class DtypeError(GpuconvError, TypeError):
+    """A dtype that an operation does not take, or arrays whose dtypes differ."""
+
+
+class OptionError(GpuconvError, ValueError):
+    """An option or argument outside what is allowed."""
+
+
+class KernelError(GpuconvError, LookupError):
+    """No kernel of that name, or none that takes the problem."""
+
+
+class DeviceError(GpuconvError, RuntimeError):
+    """A device that is not here, or arrays that live on different ones."""
+
+
+class GraphError(GpuconvError, ValueError):
+    """A graph that cannot be built or run: unknown handle, taken name, missing output."""
+
+
+class DataError(GpuconvError, ValueError):
+    """Data files that are missing, corrupt or not what they should be."""
+
+
+class StateError(GpuconvError, ValueError):
+    """A state dict or checkpoint that does not belong to the net."""
+
+
+class RunError(GpuconvError, OSError):
+    """A run folder that is missing, incomplete or in the way."""
+
+
+class NonFiniteLossError(GpuconvError, FloatingPointError):
+    """The training loss became NaN or infinite."""

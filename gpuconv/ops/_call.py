@@ -1,0 +1,95 @@
+"""The one path from a function of this package to a kernel: check, allocate, choose, call."""
+
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from ..device import Device
+from ..errors import DeviceError, DtypeError, ShapeError
+from ..limits import current_limits
+from ..registry import Op, Problem, choose
+
+FLOATS = ("float32", "float64")
+
+
+def float_array(op: str, name: str, array: Any, ndim: int | tuple[int, ...] | None = None) -> str:
+    """The dtype's name of a float32 or float64 array with ``ndim`` dimensions, else an error."""
+    devices.of(array, op, name)
+    if array.dtype.name not in FLOATS:
+        raise DtypeError(
+            f"{op}: {name} is {array.dtype}; expected float32 or float64 "
+            f"(convert it with {name}.astype('float32'))"
+        )
+    allowed = (ndim,) if isinstance(ndim, int) else ndim
+    if allowed is not None and array.ndim not in allowed:
+        wanted = " or ".join(map(str, allowed))
+        raise ShapeError(f"{op}: {name} has shape {array.shape}; expected {wanted} dimensions")
+    return str(array.dtype.name)
+
+
+def numerics(dtype: str) -> dict[str, str]:
+    """The ``dtype`` and ``precision`` of a problem, as the limits in force say."""
+    return {
+        "dtype": dtype,
+        "precision": "fp64" if dtype == "float64" else current_limits().precision,
+    }
+
+
+def call(
+    op: Op,
+    problem: Problem,
+    *ins: Any,
+    updates: tuple = (),
+    algorithm: str | None = None,
+    device: Device | None = None,
+) -> Any:
+    """Run ``op`` on checked arrays; returns the outs that are not ``updates``, alone or a tuple.
+
+    ``updates`` are the arrays that change in place, in the order of ``op.updates``; ``device`` is
+    asked for only where no array says it. Raises DeviceError, DtypeError, ShapeError or KernelError before anything is computed.
+    """
+    names = (*op.ins, *op.updates)
+    given = (*ins, *updates)
+    device = _check(op, problem, names, given) or device or devices.CPU
+    kernel = choose(op, problem, device, algorithm)
+    fixed = dict(zip(op.updates, updates, strict=True))
+    outs = tuple(
+        fixed[name] if name in fixed else devices.empty(*problem.spec(name), device)
+        for name in op.outs
+    )
+    size = kernel.workspace(problem, device)
+    work = devices.empty((size,), "uint8", device) if size else None
+    kernel.run(outs, tuple(_contiguous(a) for a in ins), problem, work)
+    made = tuple(out for name, out in zip(op.outs, outs, strict=True) if name not in fixed)
+    return made[0] if len(made) == 1 else made or None
+
+
+def _contiguous(array: Any) -> Any:
+    return array if array is None or array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def _check(op: Op, problem: Problem, names: tuple[str, ...], given: tuple) -> Device | None:
+    device: Device | None = None
+    for name, array in zip(names, given, strict=True):
+        if array is None and name.endswith("?"):
+            continue
+        plain = name.rstrip("?")
+        here = devices.of(array, op.name, plain)
+        if device is not None and here != device:
+            raise DeviceError(f"{op.name}: {plain} is on {here}, the other arrays on {device}")
+        device = here
+        _match(op.name, plain, array, *problem.spec(plain))
+        if name in op.updates and not array.flags.c_contiguous:
+            raise ShapeError(f"{op.name}: {plain} is updated in place and must be contiguous")
+    return device
+
+
+def _match(op: str, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> None:
+    if array.dtype.name != dtype:
+        raise DtypeError(
+            f"{op}: {name} is {array.dtype}, expected {dtype} as the other arrays have it "
+            f"(convert it with {name}.astype('{dtype}'))"
+        )
+    if array.shape != shape:
+        raise ShapeError(f"{op}: {name} has shape {array.shape}, expected {shape}")

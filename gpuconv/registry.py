@@ -1,0 +1,254 @@
+"""Op: a named computation with a float64 reference. Kernel: one way to compute it on a backend."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .device import Device
+from .errors import KernelError, OptionError
+from .limits import Limits, current_limits
+from .random import Stream
+from .shapes import Shape
+
+BACKENDS = {"numpy": ("cpu",)}  # backend -> the devices it serves
+EPS = {"fp64": 2.0**-52, "fp32": 2.0**-23}
+EXACT = "exact"  # scale: the result must equal the reference
+LINEAR = "linear"  # scale: the reference run on absolute inputs
+
+_OPS: dict[str, "Op"] = {}
+MISSING: dict[str, str] = {}  # kernel module -> the optional package that it needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Every size and static option of one call: the key of tests, benchmarks and plans.
+
+    ``precision`` is the arithmetic's: "fp64" for float64, "fp32" unless said otherwise.
+    """
+
+    dtype: str = "float32"
+    precision: str = ""
+    epilogue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.precision:
+            object.__setattr__(self, "precision", "fp64" if self.dtype == "float64" else "fp32")
+
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of every array by name; a gradient ``dx`` has the shape of ``x``."""
+        raise NotImplementedError
+
+    def dtypes(self) -> dict[str, str]:
+        """Dtype of the arrays that do not have the problem's."""
+        return {}
+
+    def spec(self, name: str) -> tuple[Shape, str]:
+        """Shape and dtype of the array ``name``."""
+        shapes = self.shapes()
+        shape = shapes[name] if name in shapes else shapes[name.removeprefix("d")]
+        return shape, self.dtypes().get(name, self.dtype)
+
+    @property
+    def eps(self) -> float:
+        """Spacing of numbers near 1 in the declared precision."""
+        return EPS[self.precision]
+
+    def astype(self, dtype: str) -> "Problem":
+        """The same problem in another dtype, in its own precision."""
+        return replace(self, dtype=dtype, precision="")
+
+    def __str__(self) -> str:
+        shown = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if f.name != "precision"]
+        return " ".join(s.replace(" ", "") for s in shown)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute an Op: ``run(outs, ins, problem, work)``.
+
+    ``ops`` has validated, allocated and chosen; ``work`` is a uint8 workspace of ``workspace``
+    bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's).
+    """
+
+    op: str
+    algorithm: str
+    backend: str
+    run: Callable[[tuple, tuple, Any, np.ndarray | None], None]
+    rank: int = 50
+    refuses: Callable[[Any, Device], str | None] = lambda problem, device: None
+    workspace: Callable[[Any, Device], int] = lambda problem, device: 0
+    cost: Callable[[Any, Device], float | None] = lambda problem, device: None
+    error: float = 8.0
+    archs: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ("NCHW",)
+    precisions: tuple[str, ...] = ("fp32", "fp64")
+    deterministic: bool = True
+
+    @property
+    def name(self) -> str:
+        """Full name, ``backend:algorithm``."""
+        return f"{self.backend}:{self.algorithm}"
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The kinds of device that the backend serves."""
+        return BACKENDS[self.backend]
+
+    def objection(self, problem: Problem, device: Device, limits: Limits) -> str | None:
+        """Why this kernel may not be taken for the problem, or None."""
+        if device.kind not in self.devices:
+            return f"runs on {', '.join(self.devices)}, not on {device}"
+        if problem.precision not in self.precisions:
+            return f"computes in {', '.join(self.precisions)}, not in {problem.precision}"
+        reason = self.refuses(problem, device)
+        if reason is not None:
+            return reason
+        return limits.objection(
+            self.workspace(problem, device), self.error * problem.eps, self.deterministic
+        )
+
+
+@dataclass(eq=False)
+class Op:
+    """A named computation declared as data.
+
+    ``ins``, ``outs``: array names in order ("bias?" may be None). ``updates``: the outs that
+    arrive filled and change in place. ``reference(problem, *ins, *updates)`` returns the outs in
+    float64 from plain loops. ``scale``: EXACT, LINEAR or a function
+    ``(problem, outs, *ins, *updates)`` giving one magnitude per out (0 = exact).
+    ``draw(problem, name, stream)`` gives a test input, or None for normal values.
+    """
+
+    name: str
+    problem: type[Problem]
+    ins: tuple[str, ...]
+    outs: tuple[str, ...]
+    reference: Callable[..., Any]
+    cases: Callable[[], Iterable[Problem]]
+    scale: str | Callable[..., Any] = EXACT
+    flops: Callable[[Any], int] = lambda problem: 0
+    updates: tuple[str, ...] = ()
+    draw: Callable[[Any, str, Stream], np.ndarray | None] = lambda problem, name, stream: None
+    _kernels: list[Kernel] = field(default_factory=list, repr=False)
+    _loaded: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if _OPS.setdefault(self.name, self) is not self:
+            raise OptionError(f"an op named {self.name!r} is registered already")
+
+    @property
+    def family(self) -> str:
+        """The package that holds the op and its kernels."""
+        return self.reference.__module__.rpartition(".")[0]
+
+    def bytes(self, problem: Problem) -> int:
+        """Bytes that must be read and written at least: every in and every out once."""
+        specs = [problem.spec(n.rstrip("?")) for n in (*self.ins, *self.outs)]
+        return sum(prod(shape) * np.dtype(dtype).itemsize for shape, dtype in specs)
+
+    def kernel(
+        self, algorithm: str, *, backend: str, **declared: Any
+    ) -> Callable[[Callable], Callable]:
+        """Decorator that registers ``run(outs, ins, problem, work)`` as a kernel of this op."""
+        if backend not in BACKENDS:
+            raise OptionError(
+                f"{self.name}: unknown backend {backend!r}; expected one of {', '.join(BACKENDS)}"
+            )
+
+        def register(run: Callable) -> Callable:
+            made = Kernel(self.name, algorithm, backend, run, **declared)
+            kept = [k for k in self._kernels if k.name != made.name]
+            self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
+            _CHOSEN.clear()
+            return run
+
+        return register
+
+    def kernels(self) -> list[Kernel]:
+        """Every registered kernel, lowest rank first; imports the family's modules once."""
+        if not self._loaded:
+            self._loaded = True
+            _import_kernels(self.family)
+        return list(self._kernels)
+
+
+def ops() -> dict[str, Op]:
+    """Every op by name; imports each family's declarations."""
+    package = importlib.import_module("gpuconv.kernels")
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.ispkg:
+            importlib.import_module(f"gpuconv.kernels.{info.name}.op")
+    return dict(sorted(_OPS.items()))
+
+
+def get_op(name: str) -> Op:
+    """The op of that name; raises KernelError listing what there is."""
+    known = ops()
+    if name not in known:
+        raise KernelError(f"no op named {name!r}; registered: {', '.join(known)}")
+    return known[name]
+
+
+def _import_kernels(family: str) -> None:
+    package = importlib.import_module(family)
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.name.split("_")[0] not in BACKENDS:
+            continue
+        module = f"{family}.{info.name}"
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("gpuconv"):
+                raise
+            MISSING[module] = error.name
+
+
+_CHOSEN: dict[tuple, Kernel] = {}
+
+
+def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:
+    """The kernel for a problem: the named one, else the lowest cost, else the lowest rank.
+
+    ``algorithm`` is "backend:algorithm" or a bare algorithm name (the first of that name on the
+    device). Raises KernelError with every reason. The answer is kept per problem.
+    """
+    limits = current_limits()
+    key = (op.name, problem, device, algorithm, limits)
+    if key not in _CHOSEN:
+        _CHOSEN[key] = _choose(op, problem, device, algorithm, limits)
+    return _CHOSEN[key]
+
+
+def _choose(
+    op: Op, problem: Problem, device: Device, algorithm: str | None, limits: Limits
+) -> Kernel:
+    on_device = [k for k in op.kernels() if device.kind in k.devices]
+    named = [k for k in on_device if algorithm in (None, k.name, k.algorithm)]
+    if not named:
+        raise KernelError(_unknown(op, device, algorithm))
+    objections = {k.name: k.objection(problem, device, limits) for k in on_device}
+    willing = [k for k in named if objections[k.name] is None]
+    if not willing:
+        reasons = "; ".join(f"{k.name}: {objections[k.name]}" for k in named)
+        others = [k.name for k in on_device if objections[k.name] is None]
+        hint = f"; these would work: {', '.join(others)}" if others else ""
+        raise KernelError(f"{op.name}: no kernel takes {problem}: {reasons}{hint}")
+    return min(willing, key=lambda k: _order(k, problem, device))
+
+
+def _order(kernel: Kernel, problem: Problem, device: Device) -> tuple:
+    cost = kernel.cost(problem, device)
+    return (cost is None, cost or 0.0, kernel.rank, kernel.name)
+
+
+def _unknown(op: Op, device: Device, algorithm: str | None) -> str:
+    known = ", ".join(k.name for k in op.kernels()) or "none"
+    wanted = "no kernel" if algorithm is None else f"no kernel named {algorithm!r}"
+    missing = [f"{m} needs {p}" for m, p in MISSING.items() if m.startswith(op.family + ".")]
+    hint = f" (not loaded: {', '.join(missing)})" if missing else ""
+    return f"{op.name}: {wanted} on {device}; registered: {known}{hint}"

@@ -1,0 +1,1 @@
+"""Every operation: one folder per family, one file per kernel (installed as gpuconv.kernels)."""

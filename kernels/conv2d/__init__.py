@@ -1,0 +1,1 @@
+"""Convolution and its two gradients: references, cases and kernels."""

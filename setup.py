@@ -1,0 +1,19 @@
+"""Where the package's folders lie; everything else about the distribution is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+BESIDE = {"gpuconv.kernels": "kernels", "gpuconv.benchmarks": "benchmarks"}
+
+setup(
+    packages=[
+        *find_packages(include=["gpuconv", "gpuconv.*"]),
+        *BESIDE,
+        *(f"{name}.{sub}" for name, folder in BESIDE.items() for sub in find_packages(folder)),
+    ],
+    package_dir=BESIDE,
+    package_data={
+        "gpuconv": ["py.typed"],
+        "gpuconv.data": ["digits/*"],
+        "gpuconv.kernels": ["**/*.cu", "**/*.cuh"],
+    },
+)
