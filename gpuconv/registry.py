@@ -16,7 +16,8 @@ from .random import Stream
 from .shapes import Shape
 
 BACKENDS = {"numpy": ("cpu",)}  # backend -> the devices it serves
-EPS = {"fp64": 2.0**-52, "fp32": 2.0**-23}
+EPS = {"fp64": 2.0**-52, "fp32": 2.0**-23}  # spacing of numbers near 1
+TINY = {"fp64": 2.0**-1022, "fp32": 2.0**-126}  # smallest normal number
 EXACT = "exact"  # scale: the result must equal the reference
 LINEAR = "linear"  # scale: the reference run on absolute inputs
 
@@ -57,6 +58,11 @@ class Problem:
     def eps(self) -> float:
         """Spacing of numbers near 1 in the declared precision."""
         return EPS[self.precision]
+
+    @property
+    def tiny(self) -> float:
+        """Smallest normal number of the declared precision."""
+        return TINY[self.precision]
 
     def astype(self, dtype: str) -> "Problem":
         """The same problem in another dtype, in its own precision."""

@@ -10,6 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def idx(root: str | os.PathLike, split: str, classes: Sequence[str] | None = Non
         )
     names = _numbered(root) if classes is None else classes
     check_labels(str(labels_file), labels, len(names))
-    return ArrayDataset(root.name, images[..., None], labels, names)
+    return ArrayDataset(root.resolve().name, images[..., None], labels, names)
 
 
 def fashion_mnist(split: str, root: str | os.PathLike | None = None) -> ArrayDataset:
@@ -109,7 +110,7 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
     if len(data) < header:
         raise DataError(f"{path}: truncated in its header ({len(data)} bytes); {_AGAIN}")
     shape = struct.unpack(f">{dimensions}I", data[4:header])
-    expected = header + int(np.prod(shape, dtype=object))
+    expected = header + prod(shape)
     if len(data) != expected:
         raise DataError(
             f"{path}: {'truncated' if len(data) < expected else 'has trailing bytes'}: "

@@ -1,10 +1,14 @@
 """Image files to uint8 arrays, and their size."""
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def decode(path: str | os.PathLike) -> np.ndarray:
@@ -28,7 +32,7 @@ def decode(path: str | os.PathLike) -> np.ndarray:
         ) from error
 
 
-def _pixels(image) -> np.ndarray:
+def _pixels(image: "Image") -> np.ndarray:
     if image.mode.startswith("I"):
         return (np.asarray(image) >> 8).astype(np.uint8)[..., None]
     if image.mode in ("1", "L", "LA"):

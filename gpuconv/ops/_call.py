@@ -47,7 +47,8 @@ def call(
     """Run ``op`` on checked arrays; returns the outs that are not ``updates``, alone or a tuple.
 
     ``updates`` are the arrays that change in place, in the order of ``op.updates``; ``device`` is
-    asked for only where no array says it. Raises DeviceError, DtypeError, ShapeError or KernelError before anything is computed.
+    asked for only where no array says it. Raises DeviceError, DtypeError, ShapeError or
+    KernelError before anything is computed.
     """
     names = (*op.ins, *op.updates)
     given = (*ins, *updates)

@@ -44,9 +44,7 @@ def _at(problem: Conv2dProblem, weight: np.ndarray, r: int, s: int) -> np.ndarra
     return np.ascontiguousarray(weight[:, :, r, s]).reshape(problem.groups, problem.kg, -1)
 
 
-@conv2d.kernel(
-    "direct", backend="numpy", rank=60, workspace=_workspace, refuses=shared.refuses
-)
+@conv2d.kernel("direct", backend="numpy", rank=60, workspace=_workspace, refuses=shared.refuses)
 def forward(outs, ins, problem, work):
     """y = sum over weight positions of weight @ shifted input."""
     (y,), (x, weight, bias) = outs, ins

@@ -48,9 +48,7 @@ def _rows_first(problem: Conv2dProblem, buffer: np.ndarray, dy: np.ndarray) -> n
     return turned.reshape(problem.groups, problem.kg, -1)
 
 
-@conv2d.kernel(
-    "im2col", backend="numpy", rank=40, workspace=_workspace, refuses=shared.refuses
-)
+@conv2d.kernel("im2col", backend="numpy", rank=40, workspace=_workspace, refuses=shared.refuses)
 def forward(outs, ins, problem, work):
     """y = weight @ columns, block by block."""
     (y,), (x, weight, bias) = outs, ins

@@ -1,0 +1,95 @@
+"""The input that a net takes, and making images of any size and channel count fit it."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import DataError, OptionError
+from ..shapes import integer
+from .images import decode, resize
+from .transforms import to_channels, to_float
+
+Statistic = float | Sequence[float]
+
+
+class NetInput:
+    """What a net takes: ``input_shape`` (C, H, W) of values (x / 255 - mean) / std.
+
+    ``mean`` and ``std`` are one number or one for each channel. Raises OptionError for a shape that
+    is not three positive integers, another number of values, or a ``std`` that is not positive.
+    """
+
+    def __init__(self, input_shape: Sequence[int], mean: Statistic, std: Statistic) -> None:
+        if not isinstance(input_shape, Sequence) or len(input_shape) != 3:
+            raise OptionError(f"input_shape must be (C, H, W), got {input_shape!r}")
+        self.channels, self.height, self.width = (
+            integer(size, f"input_shape: {axis}", 1)
+            for axis, size in zip("CHW", input_shape, strict=True)
+        )
+        self.mean = _statistic("mean", mean, self.channels)
+        self.std = _statistic("std", std, self.channels)
+        if not (self.std > 0).all():
+            raise OptionError(f"std must be positive, got {std!r}")
+
+    def fit(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (H, W, C) resized and with the net's channels; raises ShapeError as they do."""
+        if image.shape[2] > self.channels:
+            image = to_channels(image, self.channels)
+        return to_channels(resize(image, self.height, self.width), self.channels)
+
+    def fit_batch(self, images: np.ndarray) -> np.ndarray:
+        """``fit`` for uint8 images (B, H, W, C) of one size."""
+        if images.shape[1:3] == (self.height, self.width):
+            return to_channels(images, self.channels)
+        return np.stack([self.fit(image) for image in images])
+
+    def floats(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (B, H, W, C) that fit, as float32 (B, C, H, W)."""
+        return to_float(images, self.mean, self.std)
+
+    def messages(self, shape: tuple[int, ...] | None) -> list[str]:
+        """One line for each change that images (H, W, C) go through; None: they may differ."""
+        target = f"{self.height}x{self.width}"
+        if shape is None:
+            kind = {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels} channels")
+            return [f"images of any size resized to {target}, {kind} (aspect ratio not kept)"]
+        lines = []
+        if shape[:2] != (self.height, self.width):
+            lines.append(f"images {'x'.join(map(str, shape))} resized to {target}")
+        if shape[2] < self.channels:
+            lines.append(f"grey repeated to {self.channels} channels")
+        elif shape[2] > self.channels:
+            lines.append("colour turned to grey (ITU-R 601 luma)")
+        return lines
+
+
+def _statistic(what: str, value: Statistic, channels: int) -> np.ndarray:
+    try:
+        values = np.atleast_1d(np.asarray(value, np.float32))
+    except (TypeError, ValueError):
+        values = np.full(1, np.nan, np.float32)
+    if values.shape not in ((1,), (channels,)) or not np.isfinite(values).all():
+        raise OptionError(
+            f"{what} must be a finite number or one for each of {channels} channels, got {value!r}"
+        )
+    return values
+
+
+def load_image(
+    path: str | os.PathLike, input_shape: Sequence[int], mean: Statistic, std: Statistic
+) -> np.ndarray:
+    """One image file as a net takes it: float32 (1, C, H, W), as the Loader would make it.
+
+    Raises DataError for a file that is no readable image, OptionError as NetInput does.
+    """
+    net_input = NetInput(input_shape, mean, std)
+    return net_input.floats(net_input.fit(decode(path))[None])
+
+
+def check_image(name: str, sample: int, image: object) -> np.ndarray:
+    """The image if it is uint8 (H, W, C); raises DataError naming the sample otherwise."""
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.size:
+        return image
+    came = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else repr(type(image))
+    raise DataError(f"{name}: sample {sample} is {came}, expected a uint8 array (H, W, C)")

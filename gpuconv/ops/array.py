@@ -1,0 +1,55 @@
+"""Copies, sums and zeros, as functions: how layers touch values on any device."""
+
+import numpy as np
+
+from gpuconv.kernels.array import op as declared
+
+from .. import device as devices
+from ..device import Device
+from ..errors import DtypeError, ShapeError
+from ..shapes import Shape
+from ._call import FLOATS, call, float_array, numerics
+
+
+def _problem(op: str, name: str, array: np.ndarray) -> declared.ArrayProblem:
+    return declared.ArrayProblem(array.shape, **numerics(float_array(op, name, array)))
+
+
+def add(a: np.ndarray, b: np.ndarray, *, algorithm: str | None = None) -> np.ndarray:
+    """a + b in a new array; equal shapes, no broadcasting (else ShapeError)."""
+    return call(declared.add, _problem("add", "a", a), a, b, algorithm=algorithm)
+
+
+def accumulate(total: np.ndarray, x: np.ndarray, *, algorithm: str | None = None) -> None:
+    """total += x in place; equal shapes (else ShapeError)."""
+    problem = _problem("accumulate", "total", total)
+    call(declared.accumulate, problem, x, updates=(total,), algorithm=algorithm)
+
+
+def copy(x: np.ndarray, *, algorithm: str | None = None) -> np.ndarray:
+    """A new contiguous array with the values of ``x``."""
+    return call(declared.copy, _problem("copy", "x", x), x, algorithm=algorithm)
+
+
+def zeros(
+    shape: Shape,
+    dtype: str = "float32",
+    device: str | Device = "cpu",
+    *,
+    algorithm: str | None = None,
+) -> np.ndarray:
+    """Zeros of ``shape`` on ``device``; ``dtype`` is float32 or float64 (else DtypeError)."""
+    name = np.dtype(dtype).name
+    if name not in FLOATS:
+        raise DtypeError(f"zeros: dtype is {name}; expected float32 or float64")
+    problem = declared.ArrayProblem(tuple(shape), **numerics(name))
+    return call(declared.zeros, problem, device=devices.get(device), algorithm=algorithm)
+
+
+def channel_sum(x: np.ndarray, *, algorithm: str | None = None) -> np.ndarray:
+    """Sum over every axis but axis 1 (a bias gradient); x (N, C, ...), result (C,)."""
+    dtype = float_array("channel_sum", "x", x)
+    if x.ndim < 2:
+        raise ShapeError(f"channel_sum: x has shape {x.shape}; expected at least 2 dimensions")
+    problem = declared.ChannelSumProblem(x.shape, **numerics(dtype))
+    return call(declared.channel_sum, problem, x, algorithm=algorithm)

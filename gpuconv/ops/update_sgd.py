@@ -1,0 +1,40 @@
+"""One step of stochastic gradient descent, as a function."""
+
+import numpy as np
+
+from gpuconv.kernels.sgd import op as declared
+
+from ..errors import OptionError
+from ._call import call, float_array, numerics
+
+
+def sgd(
+    parameter: np.ndarray,
+    gradient: np.ndarray,
+    velocity: np.ndarray | None,
+    lr: np.ndarray,
+    *,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+    form: str = "torch",
+    algorithm: str | None = None,
+) -> None:
+    """Update flat ``parameter`` and ``velocity`` (n,) in place; ``lr`` is a 0-d array.
+
+    ``form`` "torch" keeps the learning rate outside the velocity, "paper" inside (see the op's
+    reference). ``velocity`` may be None without momentum. Raises OptionError, ShapeError or
+    DtypeError.
+    """
+    dtype = float_array("sgd", "parameter", parameter, 1)
+    if form not in declared.FORMS:
+        raise OptionError(
+            f"sgd: unknown form {form!r}; expected one of {', '.join(declared.FORMS)}"
+        )
+    if momentum and velocity is None:
+        raise OptionError("sgd: momentum needs a velocity array")
+    if nesterov and not momentum:
+        raise OptionError("sgd: nesterov needs momentum > 0")
+    options = momentum, weight_decay, nesterov, form
+    problem = declared.SGDProblem(parameter.size, *options, **numerics(dtype))
+    call(declared.sgd, problem, gradient, lr, updates=(parameter, velocity), algorithm=algorithm)

@@ -1,0 +1,1 @@
+"""Softmax and negative log-likelihood in one, and the gradient."""

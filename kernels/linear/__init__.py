@@ -1,0 +1,1 @@
+"""Fully connected layers and their two gradients."""

@@ -1,0 +1,42 @@
+"""One thread per worker, the same hypothesis examples in every run, and a count of GPU skips."""
+
+import os
+
+# Read when NumPy loads its BLAS, so they stand before any import that brings NumPy in.
+for _name in ("MKL", "NUMEXPR", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
+    os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "house",
+    derandomize=True,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
+
+
+def _no_gpu() -> str | None:
+    from gpuconv import device, errors
+
+    try:
+        device.get("cuda")
+    except errors.DeviceError as error:
+        return f"needs a CUDA GPU: {error}"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    reason = _no_gpu() if marked else None
+    for item in marked if reason else []:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum("gpu" in report.keywords for report in skipped)
+    terminalreporter.write_line(f"GPU tests skipped: {count}")
