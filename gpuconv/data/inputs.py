@@ -34,8 +34,6 @@ class NetInput:
 
     def fit(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, C) resized and with the net's channels; raises ShapeError as they do."""
-        if image.shape[2] > self.channels:
-            image = to_channels(image, self.channels)
         return to_channels(resize(image, self.height, self.width), self.channels)
 
     def fit_batch(self, images: np.ndarray) -> np.ndarray:

@@ -1,0 +1,307 @@
+"""Graph: a layer made of layers, a DAG kept as data. Sequential: a Graph that is a line."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import ops
+from .errors import GpuconvError, GraphError
+from .layers.base import Layer, NeedDx, kept, require_saved, wanted
+from .random import Stream
+from .shapes import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Handle:
+    """A value of a graph: output ``index`` of the node ``name``, or an input."""
+
+    graph: "Graph"
+    name: str
+    index: int = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.name}[{self.index}]>" if self.index else f"<{self.name}>"
+
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One application of a layer to values."""
+
+    name: str
+    layer: Layer
+    sources: tuple[Key, ...]
+
+    @property
+    def results(self) -> tuple[Key, ...]:
+        """The values it makes."""
+        return tuple((self.name, i) for i in range(self.layer.outputs))
+
+
+class Graph(Layer):
+    """A layer made of layers; nodes stand in the order they run.
+
+    ``x = g.input("x")``, ``h = g.apply(layer, x, name=None)`` (a tuple of handles for a layer with
+    several outputs), ``g.output(*handles)`` (default: the last value). A node can only name values
+    that exist, so there is no sort and no cycle. Every value is freed after its last reader.
+    """
+
+    def __init__(self) -> None:
+        self._inputs: list[str] = []
+        self._nodes: list[Node] = []
+        self._output: tuple[Key, ...] | None = None
+        self._unnamed: Counter[str] = Counter()
+        self._last: dict[Key, int] | None = None
+
+    # Building
+
+    def input(self, name: str = "x") -> Handle:
+        """A new input; raises GraphError if the name is taken."""
+        self._inputs.append(self._new_name(name))
+        self._last = None
+        return Handle(self, name)
+
+    def apply(self, layer: Layer, *sources: Handle, name: str | None = None) -> Any:
+        """Apply ``layer`` to values; raises GraphError for a foreign handle or a taken name."""
+        if not isinstance(layer, Layer):
+            raise GraphError(f"apply: expected a Layer, got {layer!r}")
+        if name is None:
+            name = self._default_name(layer)
+        keys = tuple(self._key(name, source) for source in sources)
+        self._nodes.append(Node(self._new_name(name), layer, keys))
+        self._last = None
+        self._number_parameters()
+        handles = tuple(Handle(self, *key) for key in self._nodes[-1].results)
+        return handles if len(handles) > 1 else handles[0]
+
+    def output(self, *handles: Handle) -> None:
+        """Say which values the graph gives; several make ``forward`` return a tuple."""
+        if not handles:
+            raise GraphError("output: expected at least one handle")
+        self._output = tuple(self._key("output", handle) for handle in handles)
+        self._last = None
+
+    def _default_name(self, layer: Layer) -> str:
+        kind = type(layer).__name__.lower()
+        name = f"{kind}{self._unnamed[kind]}"
+        self._unnamed[kind] += 1
+        return name
+
+    def _new_name(self, name: str) -> str:
+        taken = {*self._inputs, *(node.name for node in self._nodes)}
+        if not isinstance(name, str) or not name or "." in name or name in taken:
+            why = "is taken" if name in taken else "must be a non-empty string without '.'"
+            raise GraphError(f"graph: the name {name!r} {why}")
+        return name
+
+    def _key(self, name: str, handle: Handle) -> Key:
+        if not isinstance(handle, Handle):
+            raise GraphError(
+                f"graph: {name!r} was given {handle!r}; expected a handle from input() or apply()"
+            )
+        if handle.graph is not self:
+            raise GraphError(f"graph: {name!r} was given {handle}, a value of another graph")
+        return handle.name, handle.index
+
+    def _number_parameters(self) -> None:
+        for number, parameter in enumerate(self.parameters()):
+            parameter.place(0, number)
+
+    # Looking
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes in the order they run."""
+        return list(self._nodes)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The inputs' names."""
+        return list(self._inputs)
+
+    @property
+    def result(self) -> tuple[Key, ...]:
+        """The values that the graph gives: what ``output`` said, else the last."""
+        if self._output is not None:
+            return self._output
+        if not self._nodes:
+            raise GraphError("graph: no layer was applied, so there is no output")
+        return self._nodes[-1].results
+
+    @property
+    def outputs(self) -> int:  # type: ignore[override]
+        """How many values the graph gives."""
+        return len(self.result)
+
+    @property
+    def aliases(self) -> bool:  # type: ignore[override]
+        """Whether an output may share memory with an input."""
+        shared = {(name, 0) for name in self._inputs}
+        for node in self._nodes:
+            if node.layer.aliases and shared.intersection(node.sources):
+                shared.update(node.results)
+        return bool(shared.intersection(self.result))
+
+    def children(self) -> dict[str, Layer]:
+        """The nodes' layers by name."""
+        return {node.name: node.layer for node in self._nodes}
+
+    @property
+    def draws(self) -> int:
+        """How many random streams one training pass takes; a shared layer counts at every node."""
+        return sum(node.layer.draws for node in self._nodes)
+
+    def walk(self, *shapes: Shape) -> Iterator[tuple[Node, tuple[Shape, ...], tuple[Shape, ...]]]:
+        """Every node with the shapes of its inputs and outputs; raises ShapeError naming it."""
+        known = dict(zip(((name, 0) for name in self._given(shapes)), shapes, strict=True))
+        for node in self._nodes:
+            sources = tuple(known[key] for key in node.sources)
+            with _named(node):
+                made = node.layer.output_shape(*sources)
+            results = made if node.layer.outputs > 1 else (made,)
+            known.update(zip(node.results, results, strict=True))
+            yield node, sources, results
+
+    def output_shape(self, *shapes: Shape) -> Any:
+        """Shape of the output, a tuple of shapes for several; raises ShapeError."""
+        known = dict(zip(((name, 0) for name in self._given(shapes)), shapes, strict=True))
+        for node, _, results in self.walk(*shapes):
+            known.update(zip(node.results, results, strict=True))
+        found = tuple(known[key] for key in self.result)
+        return found if len(found) > 1 else found[0]
+
+    def flops(self, *shapes: Shape) -> int:
+        """Operations of the convolutions and matrix products, 2 per multiply-add."""
+        return sum(node.layer.flops(*sources) for node, sources, _ in self.walk(*shapes))
+
+    # Running
+
+    def _given(self, values: tuple) -> list[str]:
+        if len(values) != len(self._inputs):
+            raise GraphError(
+                f"graph: got {len(values)} inputs, expected {len(self._inputs)} "
+                f"({', '.join(self._inputs) or 'none were declared'})"
+            )
+        return self._inputs
+
+    def _last_reader(self) -> dict[Key, int]:
+        if self._last is None:
+            self._last = {k: i for i, node in enumerate(self._nodes) for k in node.sources}
+            self._last.update(dict.fromkeys(self.result, len(self._nodes)))
+        return self._last
+
+    def forward(
+        self,
+        *xs: Any,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """The output, a tuple for several; keeps what every node keeps."""
+        values: dict[Key, Any] = {
+            (n, 0): x for n, x in zip(self._given(xs), xs, strict=True)
+        }
+        del xs
+        last, saved, stream = self._last_reader(), [], 0 if rng is None else rng.stream
+        for number, node in enumerate(self._nodes):
+            place = None if rng is None else rng.at(stream)
+            with _named(node):
+                y, state = node.layer.forward(
+                    *(values[key] for key in node.sources),
+                    train=train,
+                    keep=keep,
+                    update=update,
+                    rng=place,
+                )
+            stream += node.layer.draws
+            saved.append(state)
+            values.update(zip(node.results, y if len(node.results) > 1 else (y,), strict=True))
+            del y, state
+            for key in {*node.sources, *node.results}:
+                if last.get(key, -1) <= number:
+                    del values[key]
+        found = tuple(values[key] for key in self.result)
+        return (found if len(found) > 1 else found[0]), (saved if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """Adds into every gradient; empties ``saved`` as it goes; returns dx (tuple for several)."""
+        states, given = require_saved(self, saved), dy if self.outputs > 1 else (dy,)
+        if len(states) != len(self._nodes):
+            raise GraphError("graph: backward was run twice on what one forward saved")
+        gradients: dict[Key, Any] = {}
+        for key, gradient in zip(self.result, given, strict=True):
+            _add(gradients, key, gradient)
+        useful = self._useful(need_dx)
+        for node in reversed(self._nodes):
+            dys = tuple(gradients.pop(key, None) for key in node.results)
+            state = states.pop()
+            need = tuple(key in useful for key in node.sources)
+            if all(d is None for d in dys) or not (any(need) or _trains(node.layer)):
+                continue
+            with _named(node):
+                dxs = node.layer.backward(
+                    dys if len(dys) > 1 else dys[0], state, need if len(need) > 1 else need[0]
+                )
+            for key, dx in zip(node.sources, dxs if len(need) > 1 else (dxs,), strict=True):
+                if dx is not None:
+                    _add(gradients, key, dx)
+        dxs = tuple(gradients.get((name, 0)) for name in self._inputs)
+        return dxs if len(dxs) > 1 else dxs[0]
+
+    def _useful(self, need_dx: NeedDx) -> set[Key]:
+        """Values whose gradient somebody needs: a wanted input, or a parameter further up."""
+        useful = {(n, 0) for i, n in enumerate(self._inputs) if wanted(need_dx, i)}
+        for node in self._nodes:
+            if _trains(node.layer) or useful.intersection(node.sources):
+                useful.update(node.results)
+        return useful
+
+
+class Sequential(Graph):
+    """Layers in a line; nodes are named 0, 1, 2, ... as in torch.nn.Sequential."""
+
+    def __init__(self, *layers: Layer) -> None:
+        super().__init__()
+        self._head = self.input("x")
+        for layer in layers:
+            self.append(layer)
+
+    def append(self, layer: Layer) -> "Sequential":
+        """Add a layer at the end; returns the net."""
+        self._head = self.apply(layer, self._head, name=str(len(self._nodes)))
+        return self
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, number: int) -> Layer:
+        return self._nodes[number].layer
+
+
+class _named:
+    """Notes on an error in which node it happened."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, GpuconvError):
+            error.add_note(f"in node {self.node.name!r} ({type(self.node.layer).__name__})")
+
+
+def _trains(layer: Layer) -> bool:
+    return any(parameter.trainable for parameter in layer.parameters())
+
+
+def _add(gradients: dict[Key, Any], key: Key, gradient: Any) -> None:
+    """Sum at a fork into a new array: the one that is there may be somebody else's."""
+    if gradient is not None:
+        before = gradients.get(key)
+        gradients[key] = gradient if before is None else ops.add(before, gradient)

@@ -1,0 +1,30 @@
+"""Layers, PyTorch's names."""
+
+from . import init as init
+from .activation import ELU as ELU
+from .activation import Dropout as Dropout
+from .activation import LeakyReLU as LeakyReLU
+from .activation import LogSoftmax as LogSoftmax
+from .activation import PReLU as PReLU
+from .activation import ReLU as ReLU
+from .activation import RReLU as RReLU
+from .activation import Sigmoid as Sigmoid
+from .activation import Softmax as Softmax
+from .activation import Tanh as Tanh
+from .base import Layer as Layer
+from .conv import Conv2d as Conv2d
+from .linear import Linear as Linear
+from .loss import BCEWithLogitsLoss as BCEWithLogitsLoss
+from .loss import CrossEntropyLoss as CrossEntropyLoss
+from .loss import MSELoss as MSELoss
+from .norm import BatchNorm2d as BatchNorm2d
+from .norm import LocalResponseNorm as LocalResponseNorm
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
+from .pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from .pool import AvgPool2d as AvgPool2d
+from .pool import MaxPool2d as MaxPool2d
+from .shape import Add as Add
+from .shape import Concat as Concat
+from .shape import Flatten as Flatten
+from .shape import ZeroPad2d as ZeroPad2d

@@ -1,0 +1,289 @@
+"""Activation layers: one input, one output of the same shape."""
+
+from typing import Any
+
+from .. import ops
+from ..errors import OptionError
+from ..random import Stream
+from ..shapes import Shape
+from .base import Layer, NeedDx, kept, needed, require_saved, wanted
+from .init import Constant
+from .parameter import Parameter
+
+
+class Unary(Layer):
+    """A layer without parameters: ``apply(x)``, and ``gradient(dy, x or y)`` as ``keeps`` says."""
+
+    keeps = ("y",)
+
+    def apply(self, x: Any) -> Any:
+        """y."""
+        raise NotImplementedError(f"{type(self).__name__} has no apply")
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dx."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """y, and x or y if kept."""
+        y = self.apply(x)
+        saved = y if self.keeps == ("y",) else x
+        return y, (saved if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dx."""
+        saved = require_saved(self, saved)
+        return needed(need_dx, lambda: self.gradient(dy, saved))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return tuple(shapes[0])
+
+
+class ReLU(Unary):
+    """max(x, 0). Keeps y, not x: y > 0 says the same, and the next layer holds y anyway."""
+
+    def apply(self, x: Any) -> Any:
+        """max(x, 0)."""
+        return ops.relu(x)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy where y > 0."""
+        return ops.relu_backward(dy, saved)
+
+
+class LeakyReLU(Unary):
+    """x where x > 0, else negative_slope * x (Maas, Hannun and Ng 2013)."""
+
+    keeps = ("x",)
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def apply(self, x: Any) -> Any:
+        """x or negative_slope * x."""
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy or negative_slope * dy."""
+        return ops.leaky_relu_backward(dy, saved, self.negative_slope)
+
+
+class ELU(Unary):
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
+
+    keeps = ("x",)
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def apply(self, x: Any) -> Any:
+        """x or alpha (exp(x) - 1)."""
+        return ops.elu(x, self.alpha)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy or alpha exp(x) dy."""
+        return ops.elu_backward(dy, saved, self.alpha)
+
+
+class Sigmoid(Unary):
+    """1 / (1 + exp(-x))."""
+
+    def apply(self, x: Any) -> Any:
+        """1 / (1 + exp(-x))."""
+        return ops.sigmoid(x)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy y (1 - y)."""
+        return ops.sigmoid_backward(dy, saved)
+
+
+class Tanh(Unary):
+    """scale * tanh(slope * x); LeNet-5 has 1.7159 and 2/3 (LeCun et al. 1998, appendix A)."""
+
+    def __init__(self, scale: float = 1.0, slope: float = 1.0) -> None:
+        self.scale, self.slope = scale, slope
+
+    def apply(self, x: Any) -> Any:
+        """scale * tanh(slope * x)."""
+        return ops.tanh(x, self.scale, self.slope)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy slope (scale - y^2 / scale)."""
+        return ops.tanh_backward(dy, saved, self.scale, self.slope)
+
+
+class Softmax(Unary):
+    """exp(x) / sum of exp(x) over axis 1."""
+
+    def apply(self, x: Any) -> Any:
+        """Probabilities over axis 1."""
+        return ops.softmax(x)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """y (dy - sum of y dy)."""
+        return ops.softmax_backward(dy, saved)
+
+
+class LogSoftmax(Unary):
+    """x - log of the sum of exp(x) over axis 1."""
+
+    def apply(self, x: Any) -> Any:
+        """Log-probabilities over axis 1."""
+        return ops.log_softmax(x)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy - exp(y) sum of dy."""
+        return ops.log_softmax_backward(dy, saved)
+
+
+class PReLU(Layer):
+    """x where x > 0, else weight * x with a learned slope (He et al. 2015, equation 1).
+
+    Shapes: x (N, C, ...), weight (1,) or (C,): ``num_parameters``.
+    """
+
+    keeps = ("x",)
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        self.weight = Parameter.lazy((num_parameters,), Constant(init))
+
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """y; keeps x."""
+        y = ops.prelu(x, self.weight.value)
+        return y, (x if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """Adds the slope's gradient; returns dx."""
+        dx, dweight = ops.prelu_backward(dy, require_saved(self, saved), self.weight.value)
+        if self.weight.trainable:
+            self.weight.add_grad(dweight)
+        return dx if wanted(need_dx) else None
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return tuple(shapes[0])
+
+
+def require_rng(layer: Layer, rng: Stream | None) -> Stream:
+    """The stream, or an OptionError that says how to give one."""
+    if rng is None:
+        raise OptionError(
+            f"{type(layer).__name__}.forward: train=True draws random numbers; pass "
+            "rng=gpuconv.random.Stream(seed, step)"
+        )
+    return rng
+
+
+class RReLU(Layer):
+    """Leaky ReLU with slopes from U(lower, upper) in training, their mean in evaluation.
+
+    Xu, Wang, Chen and Li, "Empirical evaluation of rectified activations" (2015), section 2.4.
+    """
+
+    keeps = ("x",)
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
+        if not 0 <= lower <= upper:
+            raise OptionError(f"RReLU: expected 0 <= lower <= upper, got {lower!r}, {upper!r}")
+        self.lower, self.upper = lower, upper
+
+    @property
+    def draws(self) -> int:
+        """One stream."""
+        return 1
+
+    @property
+    def _mean(self) -> float:
+        return (self.lower + self.upper) / 2
+
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """y; keeps x and the stream: the slopes are drawn again in backward."""
+        stream = require_rng(self, rng) if train else None
+        if stream is None:
+            y = ops.leaky_relu(x, self._mean)
+        else:
+            y = ops.rrelu(x, stream, self.lower, self.upper)
+        return y, ((x, stream) if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dx."""
+        x, stream = require_saved(self, saved)
+        if not wanted(need_dx):
+            return None
+        if stream is None:
+            return ops.leaky_relu_backward(dy, x, self._mean)
+        return ops.rrelu_backward(dy, x, stream, self.lower, self.upper)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return tuple(shapes[0])
+
+
+class Dropout(Layer):
+    """Drops units with probability ``p`` in training and scales the rest by 1 / (1 - p).
+
+    Srivastava et al., "Dropout" (2014), section 10, inverted. Keeps no mask: it is a function of
+    (seed, step, stream) and is drawn again in backward.
+    """
+
+    aliases = True  # in evaluation
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise OptionError(f"Dropout: p must be in [0, 1], got {p!r}")
+        self.p = p
+
+    @property
+    def draws(self) -> int:
+        """One stream."""
+        return 1
+
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """y, the input itself in evaluation; keeps the stream."""
+        stream = require_rng(self, rng) if train and self.p > 0 else None
+        y = x if stream is None else ops.dropout(x, self.p, stream)
+        return y, ((stream,) if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dx: dy through the same mask."""
+        (stream,) = require_saved(self, saved)
+        if stream is None:
+            return dy if wanted(need_dx) else None
+        return needed(need_dx, lambda: ops.dropout(dy, self.p, stream))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The input's shape."""
+        return tuple(shapes[0])

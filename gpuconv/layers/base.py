@@ -1,0 +1,179 @@
+"""Layer: parameters, forward, backward; no per-call state."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from .. import device as devices
+from ..device import Device
+from ..errors import OptionError, StateError
+from ..random import Stream
+from ..shapes import Shape
+from .parameter import Buffer, Parameter, Tensorlike
+
+NeedDx = bool | tuple[bool, ...]
+
+
+class Layer:
+    """A step of a net.
+
+    ``forward(*xs, train=False, keep=None, update=None, rng=None)`` returns ``(y, saved)``:
+    ``train`` drops units and uses batch statistics; ``keep`` (default ``train``) returns what
+    backward needs; ``update`` (default ``train``) changes running statistics; ``rng`` is a
+    ``gpuconv.random.Stream`` for layers that draw. ``backward(dy, saved, need_dx=True)`` returns
+    dx and adds into ``Parameter.grad``. ``layer(x)`` is inference.
+
+    Class attributes: ``outputs``, how many arrays y is; ``aliases``, whether y may share memory
+    with an input; ``keeps``, which of "x" and "y" are kept for backward.
+    """
+
+    outputs = 1
+    aliases = False
+    keeps: tuple[str, ...] = ()
+
+    def forward(
+        self,
+        *xs: Any,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """Returns the output and what backward needs (None unless kept)."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """Returns the inputs' gradients, None where not needed."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def output_shape(self, *shapes: Shape) -> Any:
+        """Shape of y for inputs of these shapes (batch included); raises ShapeError."""
+        raise NotImplementedError(f"{type(self).__name__} has no output_shape")
+
+    def flops(self, *shapes: Shape) -> int:
+        """Operations of the convolutions and matrix products, 2 per multiply-add."""
+        return 0
+
+    def kept_bytes(self, itemsize: int, *shapes: Shape) -> int:
+        """Bytes kept for backward besides the arrays that ``keeps`` names."""
+        return 0
+
+    def __call__(self, *xs: Any) -> Any:
+        return self.forward(*xs)[0]
+
+    @property
+    def draws(self) -> int:
+        """How many random streams one training pass takes."""
+        return sum(child.draws for child in self.children().values())
+
+    def children(self) -> dict[str, "Layer"]:
+        """Layers that this one is made of, by name."""
+        return {name: v for name, v in vars(self).items() if isinstance(v, Layer)}
+
+    def _named(self, kind: type, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+        for name, value in vars(self).items():
+            if isinstance(value, kind) and id(value) not in seen:
+                seen.add(id(value))
+                yield prefix + name, value
+        for name, child in self.children().items():
+            yield from child._named(kind, f"{prefix}{name}.", seen)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(name, parameter) once each; a shared one under its first path."""
+        return self._named(Parameter, "", set())
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """(name, buffer) once each."""
+        return self._named(Buffer, "", set())
+
+    def parameters(self) -> list[Parameter]:
+        """Every parameter once."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def initialize(self, seed: int) -> Self:
+        """Draw every initial value anew from ``seed``; returns the layer."""
+        for number, parameter in enumerate(self.parameters()):
+            parameter.place(seed, number, again=True)
+        return self
+
+    def to(self, device: "str | Device") -> Self:
+        """Move to "cpu", "cuda", "emulated" or "auto"; raises DeviceError if it is not here."""
+        target = devices.get(device)
+        for _, place in self._named(Tensorlike, "", set()):
+            place.move(device=target)
+        return self
+
+    def astype(self, dtype: str) -> Self:
+        """Convert every floating array to "float32" or "float64"; returns the layer."""
+        name = np.dtype(dtype).name
+        if name not in ("float32", "float64"):
+            raise OptionError(f"astype: got {name}; expected float32 or float64")
+        for _, place in self._named(Tensorlike, "", set()):
+            place.move(dtype=name)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget every gradient."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Every parameter and buffer by name; the arrays themselves, not copies."""
+        return {name: place.value for name, place in self._named(Tensorlike, "", set())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy values from ``state``; raises StateError, changing nothing, unless all fit."""
+        places = dict(self._named(Tensorlike, "", set()))
+        _require_fit(places, state)
+        for name, array in state.items():
+            place = places[name]
+            here, dtype = devices.of(place.value), place.value.dtype
+            values = np.array(devices.to_numpy(array), dtype)  # a copy: the caller's stays his
+            if isinstance(place, Parameter) and place._slot is not None:
+                place.value[...] = devices.to_device(values, here)
+                place.version += 1
+            else:
+                place.value = devices.to_device(values, here)
+
+
+def _require_fit(places: dict[str, Any], state: dict[str, Any]) -> None:
+    optional = {n for n, p in places.items() if isinstance(p, Buffer) and p.optional}
+    missing = sorted(set(places) - set(state) - optional)
+    surplus = sorted(set(state) - set(places))
+    wrong = [
+        f"{name} has shape {tuple(state[name].shape)}, expected {place.shape}"
+        for name, place in places.items()
+        if name in state and tuple(state[name].shape) != place.shape
+    ]
+    parts = [f"missing {', '.join(missing)}"] if missing else []
+    parts += [f"unexpected {', '.join(surplus)}"] if surplus else []
+    if parts + wrong:
+        raise StateError(
+            f"load_state_dict: {'; '.join(parts + wrong)}; nothing was loaded. Is it the same model?"
+        )
+
+
+def kept(keep: bool | None, train: bool) -> bool:
+    """Whether forward returns what backward needs."""
+    return train if keep is None else keep
+
+
+def require_saved(layer: Layer, saved: Any) -> Any:
+    """``saved``, or an OptionError that says how to get it."""
+    if saved is None:
+        raise OptionError(
+            f"{type(layer).__name__}.backward: nothing was saved; run forward with train=True "
+            "or keep=True and pass on what it returned"
+        )
+    return saved
+
+
+def wanted(need_dx: NeedDx, number: int = 0) -> bool:
+    """Whether the gradient of input ``number`` is needed."""
+    return need_dx[number] if isinstance(need_dx, tuple) else need_dx
+
+
+def needed(need_dx: NeedDx, gradient: Any) -> Any:
+    """The single input's gradient, or None where it is not needed."""
+    return gradient() if wanted(need_dx) else None

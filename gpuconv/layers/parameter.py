@@ -1,0 +1,155 @@
+"""Parameter: what training changes. Buffer: what travels with the net but is not trained."""
+
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from .. import ops
+from ..device import Device
+from ..errors import ShapeError
+from ..random import INIT, Stream
+from ..shapes import Shape
+from .init import Init
+
+
+class Tensorlike:
+    """A named place for an array that moves with its layer."""
+
+    def __init__(self, value: Any) -> None:
+        self._value: Any = devices.to_device(value, devices.CPU)
+        self.version = 0
+
+    @property
+    def value(self) -> np.ndarray:
+        """The array."""
+        return self._value  # type: ignore[no-any-return]
+
+    @value.setter
+    def value(self, array: Any) -> None:
+        if tuple(array.shape) != self.shape:
+            raise ShapeError(
+                f"{type(self).__name__}: got a value of shape {tuple(array.shape)}, expected "
+                f"{self.shape}"
+            )
+        self._value = array
+        self.version += 1
+
+    @property
+    def shape(self) -> Shape:
+        """The array's shape; known before the array is drawn."""
+        return tuple(self._value.shape)
+
+    @property
+    def size(self) -> int:
+        """How many elements there are."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def move(self, device: Device | None = None, dtype: str | None = None) -> None:
+        """Move to a device and to a dtype (None leaves it)."""
+        if device is not None:
+            self._value = devices.to_device(self._value, device)
+        if dtype is not None and self._value.dtype.kind == "f":
+            self._value = self._value.astype(dtype)
+        self.version += 1
+
+
+class Buffer(Tensorlike):
+    """State that is saved but not trained: running statistics, fixed codes.
+
+    ``optional`` buffers may be missing from a state dict that is loaded; ``host`` ones stay on the
+    CPU whatever the net's device.
+    """
+
+    def __init__(self, value: Any, *, optional: bool = False, host: bool = False) -> None:
+        super().__init__(value)
+        self.optional, self.host = optional, host
+
+    def move(self, device: Device | None = None, dtype: str | None = None) -> None:
+        """Move to a device and to a dtype, except what stays on the host."""
+        super().move(None if self.host else device, dtype)
+
+
+class Parameter(Tensorlike):
+    """A trained array: ``value``, ``grad`` (None before backward), ``trainable``, ``version``.
+
+    Made with ``lazy``, its value is drawn when it is first read, from the seed and from the
+    parameter's number in the outermost net that holds it; reading or assigning it fixes it.
+    """
+
+    def __init__(self, value: Any, *, trainable: bool = True) -> None:
+        super().__init__(value)
+        self.trainable = trainable
+        self.grad: np.ndarray | None = None
+        self._slot: np.ndarray | None = None  # the gradient's place in an optimiser's flat array
+
+    @classmethod
+    def lazy(cls, shape: Shape, init: Init, dtype: str = "float32") -> "Parameter":
+        """A parameter whose value is drawn from ``init`` at first use."""
+        parameter = cls(np.empty(0, dtype))
+        parameter._value = None
+        parameter._shape, parameter._init = tuple(shape), init
+        parameter._place, parameter._target = Stream(0, 0, INIT), (devices.CPU, dtype)
+        return parameter
+
+    _shape: Shape
+    _init: Init | None = None
+    _place: Stream
+    _target: tuple[Device, str]
+
+    @property
+    def shape(self) -> Shape:
+        """The array's shape; known before the array is drawn."""
+        return self._shape if self._init is not None else super().shape
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the value is there; a lazy parameter's is not until it is read."""
+        return self._value is not None
+
+    @property
+    def value(self) -> np.ndarray:
+        """The array, drawn now if it was not."""
+        if self._value is None and self._init is not None:
+            device, dtype = self._target
+            values = self._init.draw(self._shape, self._place).astype(dtype)
+            self._value = devices.to_device(values, device)
+        return self._value  # type: ignore[no-any-return]
+
+    @value.setter
+    def value(self, array: Any) -> None:
+        Tensorlike.value.fset(self, array)  # type: ignore[attr-defined]
+
+    def place(self, seed: int, number: int, *, again: bool = False) -> None:
+        """Draw from this seed and number, unless drawn already (``again`` draws anew)."""
+        if self._init is not None and (again or not self.drawn):
+            self._place = Stream(seed, 0, INIT + number)
+            if self.drawn:
+                device, dtype = devices.of(self._value), self._value.dtype.name
+                self._value, self._target = None, (device, dtype)
+                self.version += 1
+
+    def move(self, device: Device | None = None, dtype: str | None = None) -> None:
+        """Move to a device and to a dtype; the gradient is dropped."""
+        self.grad = self._slot = None
+        if self.drawn:
+            super().move(device, dtype)
+        else:
+            self._target = (device or self._target[0], dtype or self._target[1])
+
+    def bind(self, value: np.ndarray, slot: np.ndarray) -> None:
+        """Live in these views of an optimiser's flat arrays; ``value`` holds the values."""
+        self._value, self._slot, self.grad = value, slot, None
+
+    def add_grad(self, gradient: np.ndarray) -> None:
+        """Add to ``grad``; the array that is given is never written to."""
+        if self.grad is not None:
+            if self.grad is self._slot:
+                ops.accumulate(self.grad, gradient)
+            else:
+                self.grad = ops.add(self.grad, gradient)
+        elif self._slot is not None:
+            self._slot[...] = gradient
+            self.grad = self._slot
+        else:
+            self.grad = gradient

@@ -1,0 +1,138 @@
+"""Layers that move values without arithmetic of their own, or join two."""
+
+from math import prod
+from typing import Any
+
+from .. import ops
+from ..errors import ShapeError
+from ..random import Stream
+from ..shapes import Shape, padding4
+from .base import Layer, NeedDx, kept, require_saved, wanted
+
+
+class Flatten(Layer):
+    """(N, C, H, W) as (N, C * H * W): a view, no copy."""
+
+    aliases = True
+
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """The view; keeps the input's shape."""
+        return x.reshape(self.output_shape(x.shape)), (x.shape if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dy in the input's shape."""
+        shape = require_saved(self, saved)
+        return dy.reshape(shape) if wanted(need_dx) else None
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """(N, product of the rest)."""
+        if not shapes[0]:
+            raise ShapeError("flatten: input is 0-d; expected a batch")
+        return shapes[0][0], prod(shapes[0][1:])
+
+
+class Add(Layer):
+    """a + b, element by element; equal shapes. Joins the two branches of a residual block."""
+
+    def forward(
+        self,
+        a: Any,
+        b: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """a + b; keeps nothing."""
+        return ops.add(a, b), (() if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dy for both inputs: the same array twice."""
+        require_saved(self, saved)
+        return tuple(dy if wanted(need_dx, i) else None for i in range(2))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The inputs' shape; raises ShapeError if they differ."""
+        a, b = shapes
+        if tuple(a) != tuple(b):
+            raise ShapeError(f"add: inputs have shapes {tuple(a)} and {tuple(b)}; expected equal")
+        return tuple(a)
+
+
+class Concat(Layer):
+    """Joins its inputs along ``axis`` (1: channels)."""
+
+    def __init__(self, axis: int = 1) -> None:
+        self.axis = axis
+
+    def forward(
+        self,
+        *xs: Any,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """The joined array; keeps the inputs' sizes along the axis."""
+        y = ops.concat(xs, self.axis)
+        return y, (tuple(x.shape[self.axis] for x in xs) if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dy cut into the inputs' parts."""
+        sizes, parts, start = require_saved(self, saved), [], 0
+        for number, size in enumerate(sizes):
+            index = (slice(None),) * (self.axis % dy.ndim) + (slice(start, start + size),)
+            parts.append(ops.copy(dy[index]) if wanted(need_dx, number) else None)
+            start += size
+        return tuple(parts) if len(parts) > 1 else parts[0]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Sizes along the axis summed; raises ShapeError if the others differ."""
+        axis = self.axis % len(shapes[0])
+        rests = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
+        if len(rests) > 1:
+            listed = " and ".join(str(tuple(s)) for s in shapes)
+            raise ShapeError(f"concat: inputs {listed} differ outside axis {self.axis}")
+        first = shapes[0]
+        return (*first[:axis], sum(s[axis] for s in shapes), *first[axis + 1 :])
+
+
+class ZeroPad2d(Layer):
+    """A border of zeros around the image; ``padding`` as for Conv2d."""
+
+    def __init__(self, padding: Any) -> None:
+        self.padding = padding4(padding, "ZeroPad2d: padding")
+
+    def forward(
+        self,
+        x: Any,
+        *,
+        train: bool = False,
+        keep: bool | None = None,
+        update: bool | None = None,
+        rng: Stream | None = None,
+    ) -> tuple[Any, Any]:
+        """The padded image; keeps nothing."""
+        y = ops.pad(x, ((0, 0), (0, 0), *self.padding))
+        return y, (() if kept(keep, train) else None)
+
+    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
+        """dy without its border."""
+        require_saved(self, saved)
+        if not wanted(need_dx):
+            return None
+        return ops.pad_backward(dy, ((0, 0), (0, 0), *self.padding))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """(N, C, H + top + bottom, W + left + right)."""
+        n, c, h, w = shapes[0]
+        return n, c, h + sum(self.padding[0]), w + sum(self.padding[1])

@@ -1,0 +1,1 @@
+"""Optimisers, schedules, steps and the trainer."""

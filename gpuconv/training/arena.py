@@ -1,0 +1,93 @@
+"""Parameters, gradients and optimiser state in flat arrays, so that one launch updates all."""
+
+from collections.abc import Iterator
+
+from .. import device as devices
+from .. import ops
+from ..errors import OptionError
+from ..layers import Parameter
+
+
+class Arena:
+    """The trainable parameters of one device and dtype as views of flat arrays.
+
+    ``value`` and ``gradient`` are flat (n,); ``state(name)`` gives a further flat array of zeros,
+    made at first use. Parameters that were moved or replaced since are taken in again by
+    ``refresh``. Raises OptionError for no parameters, or for mixed dtypes or devices.
+    """
+
+    def __init__(self, parameters: list[Parameter]) -> None:
+        unique = {id(p): p for p in parameters if p.trainable}
+        self.parameters = list(unique.values())
+        if not self.parameters:
+            raise OptionError("optimizer: there is no trainable parameter to update")
+        self._states: dict[str, object] = {}
+        self._take_in()
+
+    def _take_in(self) -> None:
+        kinds = {(devices.of(p.value), p.value.dtype.name) for p in self.parameters}
+        if len(kinds) > 1:
+            listed = ", ".join(sorted(f"{dtype} on {device}" for device, dtype in kinds))
+            raise OptionError(f"optimizer: parameters must have one device and dtype, got {listed}")
+        ((self.device, self.dtype),) = kinds
+        size = sum(p.size for p in self.parameters)
+        self.value = devices.empty((size,), self.dtype, self.device)
+        self.gradient = ops.zeros((size,), self.dtype, self.device)
+        for parameter, part in self._parts():
+            view = self.value[part].reshape(parameter.shape)
+            view[...] = parameter.value
+            gradient = parameter.grad
+            parameter.bind(view, self.gradient[part].reshape(parameter.shape))
+            if gradient is not None:
+                parameter.add_grad(gradient)
+        self._views = [p.value for p in self.parameters]
+        for name, old in self._states.items():
+            moved = devices.to_device(old, self.device)
+            self._states[name] = moved.astype(self.dtype, copy=False)
+
+    def _parts(self) -> Iterator[tuple[Parameter, slice]]:
+        start = 0
+        for parameter in self.parameters:
+            yield parameter, slice(start, start + parameter.size)
+            start += parameter.size
+
+    def refresh(self) -> None:
+        """Take parameters in again if one no longer lives here (moved, converted, replaced)."""
+        if any(p.value is not view for p, view in zip(self.parameters, self._views, strict=True)):
+            self._take_in()
+
+    def state(self, name: str):  # type: ignore[no-untyped-def]
+        """The flat array of that name, zeros at first."""
+        if name not in self._states:
+            self._states[name] = ops.zeros(self.value.shape, self.dtype, self.device)
+        return self._states[name]
+
+    @property
+    def states(self) -> dict[str, object]:
+        """Every flat state array by name."""
+        return dict(self._states)
+
+    def load_state(self, name: str, values: object) -> None:
+        """Replace a state array; raises OptionError on a wrong size."""
+        if values.shape != self.value.shape:  # type: ignore[attr-defined]
+            raise OptionError(
+                f"optimizer: state {name!r} has shape {values.shape}, "  # type: ignore[attr-defined]
+                f"expected {self.value.shape}"
+            )
+        self.state(name)[...] = values
+
+    def runs(self) -> list[slice]:
+        """The longest stretches whose parameters all have a gradient."""
+        found: list[slice] = []
+        for parameter, part in self._parts():
+            if parameter.grad is None:
+                continue
+            if found and found[-1].stop == part.start:
+                part = slice(found.pop().start, part.stop)
+            found.append(part)
+        return found
+
+    def touched(self) -> None:
+        """Count a new version of every parameter that has a gradient."""
+        for parameter in self.parameters:
+            parameter.version += parameter.grad is not None

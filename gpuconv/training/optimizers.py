@@ -1,0 +1,170 @@
+"""Optimisers over flat arrays; the learning rate may change from step to step."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from .. import ops
+from ..errors import OptionError
+from ..layers import Parameter
+from .arena import Arena
+from .schedules import Schedule
+
+
+class Optimizer:
+    """Updates parameters in place from their gradients.
+
+    ``lr`` is the learning rate, or a schedule of ``schedules.py`` (a function of the step).
+    ``clip_norm`` / ``clip_value`` bound the gradient's norm / elements before each step. Parameters
+    without a gradient are left alone. Raises OptionError on bad options.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: "float | Schedule",
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        if not callable(lr) and not 0 <= lr < float("inf"):
+            raise OptionError(f"optimizer: lr must be a number >= 0 or a schedule, got {lr!r}")
+        for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if bound is not None and not bound > 0:
+                raise OptionError(f"optimizer: {name} must be > 0, got {bound!r}")
+        self.base_lr = lr
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.steps = 0
+        self.arena = Arena(list(parameters))
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.base_lr(self.steps) if callable(self.base_lr) else self.base_lr)
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient, once."""
+        self.arena.refresh()
+        for part in self.arena.runs():
+            self._clip(self.arena.gradient[part])
+            self.update(part)
+        self.arena.touched()
+        self.steps += 1
+
+    def update(self, part: slice) -> None:
+        """Update one stretch of the flat arrays."""
+        raise NotImplementedError(f"{type(self).__name__} has no update")
+
+    def _clip(self, gradient: Any) -> None:
+        if self.clip_value is not None:
+            ops.clip_grad_value(gradient, self._scalar(self.clip_value))
+        if self.clip_norm is not None:
+            ops.clip_grad_norm(gradient, self._scalar(self.clip_norm))
+
+    def _scalar(self, value: float, dtype: str | None = None) -> Any:
+        array = np.asarray(value, dtype or self.arena.dtype)
+        return devices.to_device(array, self.arena.device)
+
+    def zero_grad(self) -> None:
+        """Forget every gradient."""
+        for parameter in self.arena.parameters:
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of the flat state arrays, and the number of steps taken."""
+        state = {name: devices.to_numpy(a).copy() for name, a in self.arena.states.items()}
+        return {**state, "steps": np.asarray(self.steps, np.int64)}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from ``state_dict``; raises OptionError if it belongs to other parameters."""
+        self.arena.refresh()
+        for name, values in state.items():
+            if name != "steps":
+                self.arena.load_state(name, devices.to_device(values, self.arena.device))
+        self.steps = int(state["steps"])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, as torch.optim.SGD.
+
+    ``form`` "torch" keeps the learning rate outside the velocity; "paper" inside, as Krizhevsky,
+    Sutskever and Hinton (2012), section 5. Weight decay is inside the velocity in both.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: "float | Schedule",
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        form: str = "torch",
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        if not 0 <= momentum < 1:
+            raise OptionError(f"SGD: momentum must be in [0, 1), got {momentum!r}")
+        if not weight_decay >= 0:
+            raise OptionError(f"SGD: weight_decay must be >= 0, got {weight_decay!r}")
+        if form not in ("torch", "paper"):
+            raise OptionError(f"SGD: unknown form {form!r}; expected 'torch' or 'paper'")
+        if nesterov and not momentum:
+            raise OptionError("SGD: nesterov needs momentum > 0")
+        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
+        self.momentum = momentum
+        self.options: dict[str, Any] = {
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "form": form,
+        }
+
+    def update(self, part: slice) -> None:
+        """One sgd launch."""
+        arena = self.arena
+        velocity = arena.state("velocity")[part] if self.momentum else None
+        lr = self._scalar(self.lr)
+        ops.sgd(arena.value[part], arena.gradient[part], velocity, lr, **self.options)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, algorithm 1), as torch.optim.Adam.
+
+    With ``decoupled`` the weight decay is AdamW's (Loshchilov and Hutter 2019, algorithm 2).
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: "float | Schedule" = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        decoupled: bool = False,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        if not all(0 <= beta < 1 for beta in betas):
+            raise OptionError(f"Adam: betas must be in [0, 1), got {betas!r}")
+        if not (eps > 0 and weight_decay >= 0):
+            raise OptionError(
+                f"Adam: expected eps > 0 and weight_decay >= 0, got {eps!r} and {weight_decay!r}"
+            )
+        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
+        self.options: dict[str, Any] = {
+            "betas": tuple(betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "decoupled": decoupled,
+        }
+
+    def update(self, part: slice) -> None:
+        """One adam launch."""
+        arena = self.arena
+        m, v = arena.state("m")[part], arena.state("v")[part]
+        lr, step = self._scalar(self.lr), self._scalar(self.steps + 1, "int64")
+        ops.adam(arena.value[part], arena.gradient[part], m, v, lr, step, **self.options)

@@ -1,0 +1,52 @@
+"""One training step, and one inference pass, as objects."""
+
+from typing import Any
+
+from .. import device as devices
+from ..layers import Layer
+from ..random import Stream
+from .optimizers import Optimizer
+
+
+class TrainStep:
+    """``step(images, labels) -> loss``: forward, loss, backward, update; counts steps.
+
+    The loss is a 0-d device array; reading it makes the host wait. ``prediction`` is the last
+    output of the net. Random layers draw from ``Stream(seed, steps)``.
+    """
+
+    def __init__(self, net: Layer, loss: Layer, optimizer: Optimizer, *, seed: int = 0) -> None:
+        self.net, self.loss, self.optimizer = net, loss, optimizer
+        self.seed = seed
+        self.prediction: Any = None
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self.optimizer.steps
+
+    def __call__(self, images: Any, labels: Any) -> Any:
+        self.optimizer.zero_grad()
+        self.optimizer.arena.refresh()
+        device = self.optimizer.arena.device
+        images, labels = devices.to_device(images, device), devices.to_device(labels, device)
+        rng = Stream(self.seed, self.steps)
+        self.prediction, saved = self.net.forward(images, train=True, rng=rng)
+        loss, kept = self.loss.forward(self.prediction, labels, train=True)
+        gradient, _ = self.loss.backward(1.0, kept)
+        self.net.backward(gradient, saved, need_dx=False)
+        self.optimizer.step()
+        return loss
+
+
+class InferenceStep:
+    """``step(images) -> prediction``: the net in evaluation mode, nothing kept."""
+
+    def __init__(self, net: Layer) -> None:
+        self.net = net
+
+    def __call__(self, images: Any) -> Any:
+        parameters = self.net.parameters()
+        if parameters:
+            images = devices.to_device(images, devices.of(parameters[0].value))
+        return self.net(images)

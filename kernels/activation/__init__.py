@@ -1,0 +1,1 @@
+"""Leaky ReLU, ELU, sigmoid and tanh, and their gradients."""

@@ -1,0 +1,1 @@
+"""Adaptive average pooling and its gradient: references, cases and kernels."""

@@ -1,0 +1,33 @@
+"""bins: means over the bins of the rows, then of the columns; P + Q steps over all planes."""
+
+import numpy as np
+
+from .op import adaptive_avg_pool2d, adaptive_avg_pool2d_backward, bin_of
+
+
+def _bins(size: int, count: int) -> list[tuple[int, slice]]:
+    every = ((i, bin_of(i, size, count)) for i in range(count))
+    return [(i, slice(elements.start, elements.stop)) for i, elements in every]
+
+
+@adaptive_avg_pool2d.kernel("bins", backend="numpy", rank=40)
+def average(outs, ins, problem, work):
+    """y = mean over columns of mean over rows."""
+    (y,), (x,) = outs, ins
+    rows = np.empty((problem.n, problem.c, problem.p, problem.w), y.dtype)
+    for p, met in _bins(problem.h, problem.p):
+        x[:, :, met].mean(2, out=rows[:, :, p])
+    for q, met in _bins(problem.w, problem.q):
+        rows[..., met].mean(3, out=y[..., q])
+
+
+@adaptive_avg_pool2d_backward.kernel("bins", backend="numpy", rank=40)
+def average_gradient(outs, ins, problem, work):
+    """dx = dy / size handed to the bin's columns, then to its rows."""
+    (dx,), (dy,) = outs, ins
+    rows = np.zeros((problem.n, problem.c, problem.p, problem.w), dx.dtype)
+    for q, met in _bins(problem.w, problem.q):
+        rows[..., met] += dy[..., q, None] / (met.stop - met.start)
+    dx.fill(0)
+    for p, met in _bins(problem.h, problem.p):
+        dx[:, :, met] += rows[:, :, p, None] / (met.stop - met.start)

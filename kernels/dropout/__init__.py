@@ -1,0 +1,1 @@
+"""Dropout: a unit is zeroed or scaled up."""

@@ -1,0 +1,1 @@
+"""Max and average pooling with their gradients: references, cases and kernels."""

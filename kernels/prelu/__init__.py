@@ -1,0 +1,1 @@
+"""Leaky ReLU with a slope that is learned, and its gradients."""

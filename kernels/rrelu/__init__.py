@@ -1,0 +1,1 @@
+"""Leaky ReLU with a random slope for every element, as in training, and its gradient."""

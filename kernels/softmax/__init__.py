@@ -1,0 +1,1 @@
+"""Softmax and log-softmax along axis 1, and their gradients."""
