@@ -1,3 +1,30 @@
 """Convolutional networks trained on kernels that people can read, choose, measure and trust."""
 
-from . import _layout as _layout
+from . import _layout as _layout  # first: it makes gpuconv.kernels and gpuconv.benchmarks findable
+
+__version__ = "0.1.0"
+
+from . import data as data
+from . import layers as layers
+from . import models as models
+from . import ops as ops
+from . import random as random
+from .device import to_device as to_device
+from .device import to_numpy as to_numpy
+from .errors import GpuconvError as GpuconvError
+from .graph import Graph as Graph
+from .graph import Sequential as Sequential
+from .layers import BCEWithLogitsLoss as BCEWithLogitsLoss
+from .layers import CrossEntropyLoss as CrossEntropyLoss
+from .layers import MSELoss as MSELoss
+from .layers import init as init
+from .limits import limits as limits
+from .training import schedules as schedules
+from .training.checkpoint import load_weights as load_weights
+from .training.checkpoint import save_weights as save_weights
+from .training.evaluate import evaluate as evaluate
+from .training.optimizers import SGD as SGD
+from .training.optimizers import Adam as Adam
+from .training.step import InferenceStep as InferenceStep
+from .training.step import TrainStep as TrainStep
+from .training.trainer import Trainer as Trainer

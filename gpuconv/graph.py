@@ -2,43 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from . import ops
-from .errors import GpuconvError, GraphError
+from .errors import GraphError
 from .layers.base import Layer, NeedDx, kept, require_saved, wanted
+from .nodes import Handle, Key, Node, located
 from .random import Stream
 from .shapes import Shape
-
-
-@dataclass(frozen=True, eq=False)
-class Handle:
-    """A value of a graph: output ``index`` of the node ``name``, or an input."""
-
-    graph: "Graph"
-    name: str
-    index: int = 0
-
-    def __repr__(self) -> str:
-        return f"<{self.name}[{self.index}]>" if self.index else f"<{self.name}>"
-
-
-Key = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Node:
-    """One application of a layer to values."""
-
-    name: str
-    layer: Layer
-    sources: tuple[Key, ...]
-
-    @property
-    def results(self) -> tuple[Key, ...]:
-        """The values it makes."""
-        return tuple((self.name, i) for i in range(self.layer.outputs))
+from .summary import Summary, summarize
 
 
 class Graph(Layer):
@@ -159,7 +131,7 @@ class Graph(Layer):
         known = dict(zip(((name, 0) for name in self._given(shapes)), shapes, strict=True))
         for node in self._nodes:
             sources = tuple(known[key] for key in node.sources)
-            with _named(node):
+            with located(node):
                 made = node.layer.output_shape(*sources)
             results = made if node.layer.outputs > 1 else (made,)
             known.update(zip(node.results, results, strict=True))
@@ -176,6 +148,10 @@ class Graph(Layer):
     def flops(self, *shapes: Shape) -> int:
         """Operations of the convolutions and matrix products, 2 per multiply-add."""
         return sum(node.layer.flops(*sources) for node, sources, _ in self.walk(*shapes))
+
+    def summary(self, *shapes: Shape, batch_size: int = 1) -> Summary:
+        """Shapes, parameters, FLOPs and bytes kept for inputs (C, H, W); print it."""
+        return summarize(self, *((batch_size, *shape) for shape in shapes))
 
     # Running
 
@@ -202,14 +178,12 @@ class Graph(Layer):
         rng: Stream | None = None,
     ) -> tuple[Any, Any]:
         """The output, a tuple for several; keeps what every node keeps."""
-        values: dict[Key, Any] = {
-            (n, 0): x for n, x in zip(self._given(xs), xs, strict=True)
-        }
+        values: dict[Key, Any] = {(n, 0): x for n, x in zip(self._given(xs), xs, strict=True)}
         del xs
         last, saved, stream = self._last_reader(), [], 0 if rng is None else rng.stream
         for number, node in enumerate(self._nodes):
             place = None if rng is None else rng.at(stream)
-            with _named(node):
+            with located(node):
                 y, state = node.layer.forward(
                     *(values[key] for key in node.sources),
                     train=train,
@@ -242,7 +216,7 @@ class Graph(Layer):
             need = tuple(key in useful for key in node.sources)
             if all(d is None for d in dys) or not (any(need) or _trains(node.layer)):
                 continue
-            with _named(node):
+            with located(node):
                 dxs = node.layer.backward(
                     dys if len(dys) > 1 else dys[0], state, need if len(need) > 1 else need[0]
                 )
@@ -262,17 +236,21 @@ class Graph(Layer):
 
 
 class Sequential(Graph):
-    """Layers in a line; nodes are named 0, 1, 2, ... as in torch.nn.Sequential."""
+    """Layers in a line; nodes are named 0, 1, 2, ... as in torch.nn.Sequential, or by a dict."""
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Layer | dict[str, Layer]) -> None:
         super().__init__()
         self._head = self.input("x")
         for layer in layers:
-            self.append(layer)
+            if isinstance(layer, dict):
+                for name, named in layer.items():
+                    self.append(named, name)
+            else:
+                self.append(layer)
 
-    def append(self, layer: Layer) -> "Sequential":
+    def append(self, layer: Layer, name: str | None = None) -> "Sequential":
         """Add a layer at the end; returns the net."""
-        self._head = self.apply(layer, self._head, name=str(len(self._nodes)))
+        self._head = self.apply(layer, self._head, name=name or str(len(self._nodes)))
         return self
 
     def __len__(self) -> int:
@@ -280,20 +258,6 @@ class Sequential(Graph):
 
     def __getitem__(self, number: int) -> Layer:
         return self._nodes[number].layer
-
-
-class _named:
-    """Notes on an error in which node it happened."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, GpuconvError):
-            error.add_note(f"in node {self.node.name!r} ({type(self.node.layer).__name__})")
 
 
 def _trains(layer: Layer) -> bool:

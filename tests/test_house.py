@@ -1,6 +1,7 @@
 """The house keeps its rules, and each rule notices when it is broken."""
 
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,14 @@ def test_every_module_stands_on_a_floor(tmp_path):
 
 def test_imports_go_down_only():
     assert rules.upward_imports(ROOT) == []
+
+
+def test_contributing_shows_the_floors():
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    shown = {name: int(row) for row, names in rows for name in re.findall(r"`(\w+)", names)}
+    units = {m.unit for m in rules.modules(ROOT)} & set(rules.FLOORS) - {"_layout"}
+    assert shown == {unit: rules.FLOORS[unit] for unit in units | set(shown)}
+    assert {"kernels", "ops", "layers"} <= units
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from .activation import Softmax as Softmax
 from .activation import Tanh as Tanh
 from .base import Layer as Layer
 from .conv import Conv2d as Conv2d
+from .lenet import RBF as RBF
+from .lenet import TableConv2d as TableConv2d
 from .linear import Linear as Linear
 from .loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .loss import CrossEntropyLoss as CrossEntropyLoss

@@ -108,8 +108,11 @@ class Conv2d(Layer):
     def _add_weight_grad(self, gradient: Any) -> None:
         self.weight.add_grad(gradient)
 
+    def _shape(self) -> Shape:
+        return self.weight.shape
+
     def _problem(self, shape: Shape) -> declared.Conv2dProblem:
-        return conv_problem("conv2d", shape, self.weight.shape, **self.options)
+        return conv_problem("conv2d", shape, self._shape(), **self.options)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """(N, K, P, Q); raises ShapeError if the window does not fit."""

@@ -47,9 +47,7 @@ class MaxPool2d(Layer):
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
         """dx: dy at every maximum."""
         index, shape = require_saved(self, saved)
-        return needed(
-            need_dx, lambda: ops.max_pool2d_backward(dy, index, shape, **self.options)
-        )
+        return needed(need_dx, lambda: ops.max_pool2d_backward(dy, index, shape, **self.options))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """(N, C, P, Q); raises ShapeError if a window does not fit."""

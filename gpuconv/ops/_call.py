@@ -28,7 +28,7 @@ def float_array(op: str, name: str, array: Any, ndim: int | tuple[int, ...] | No
     return str(array.dtype.name)
 
 
-def numerics(dtype: str) -> dict[str, str]:
+def numerics(dtype: str) -> dict[str, Any]:
     """The ``dtype`` and ``precision`` of a problem, as the limits in force say."""
     return {
         "dtype": dtype,

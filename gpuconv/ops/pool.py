@@ -7,9 +7,33 @@ import numpy as np
 from gpuconv.kernels.adaptive_pool2d import op as adaptive
 from gpuconv.kernels.pool2d import op as declared
 
-from ..shapes import Shape
-from ._call import call, float_array
-from ._pool import adaptive_problem, avg_problem, max_problem
+from ..errors import ShapeError
+from ..shapes import Shape, pair
+from ._call import call, float_array, numerics
+from ._pool import four, require_real, windows
+
+
+def max_problem(
+    op: str,
+    x_shape: Shape,
+    dtype: str,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> declared.Pool2dProblem:
+    """The problem of a max pooling; raises ShapeError or OptionError naming ``op``."""
+    sizes = windows(op, x_shape, kernel_size, stride, padding, dilation, ceil_mode)
+    problem = declared.Pool2dProblem(*sizes, **numerics(dtype))
+    height, width = problem.h + sum(problem.padding[0]), problem.w + sum(problem.padding[1])
+    if height * width >= 2**31:
+        raise ShapeError(
+            f"{op}: a padded plane of {height} x {width} elements is more than the int32 index "
+            "reaches; pool it in parts"
+        )
+    require_real(op, problem)
+    return problem
 
 
 def max_pool2d(
@@ -61,6 +85,25 @@ def max_pool2d_backward(
     return call(declared.max_pool2d_backward, problem, dy, index, algorithm=algorithm)
 
 
+def avg_problem(
+    op: str,
+    x_shape: Shape,
+    dtype: str,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> declared.AvgPool2dProblem:
+    """The problem of an average pooling; raises ShapeError or OptionError naming ``op``."""
+    sizes = windows(op, x_shape, kernel_size, stride, padding, 1, ceil_mode)
+    counted = bool(count_include_pad)
+    problem = declared.AvgPool2dProblem(*sizes, count_include_pad=counted, **numerics(dtype))
+    if not counted:
+        require_real(op, problem)
+    return problem
+
+
 def avg_pool2d(
     x: np.ndarray,
     kernel_size: Any,
@@ -106,15 +149,6 @@ def avg_pool2d_backward(
     return call(declared.avg_pool2d_backward, problem, dy, algorithm=algorithm)
 
 
-def pool_output_shape(op: str, x_shape: Shape, *args: Any, **options: Any) -> Shape:
-    """Shape of what "max_pool2d" or "avg_pool2d" returns, given its arguments after x.
-
-    Raises ShapeError or OptionError as the op does.
-    """
-    make = avg_problem if op == "avg_pool2d" else max_problem
-    return make(op, x_shape, "float32", *args, **options).shapes()["y"]
-
-
 def global_avg_pool2d(x: np.ndarray) -> np.ndarray:
     """Mean of every plane, as torch.nn.functional.avg_pool2d with the plane as window.
 
@@ -149,6 +183,21 @@ def global_max_pool2d_backward(dy: np.ndarray, index: np.ndarray, input_shape: S
     ``max_pool2d``.
     """
     return max_pool2d_backward(dy, index, input_shape, tuple(input_shape)[2:])
+
+
+def adaptive_problem(
+    op: str, x_shape: Shape, dtype: str, output_size: Any
+) -> adaptive.AdaptivePool2dProblem:
+    """The problem of an adaptive pooling; raises ShapeError or OptionError naming ``op``."""
+    shape = four(op, tuple(x_shape))
+    if isinstance(output_size, list | tuple) and len(output_size) == 2:
+        wanted = tuple(output_size)
+    else:
+        wanted = (output_size, output_size)
+    given = tuple(s if o is None else o for o, s in zip(wanted, shape[2:], strict=True))
+    return adaptive.AdaptivePool2dProblem(
+        *shape, *pair(given, f"{op}: output_size"), **numerics(dtype)
+    )
 
 
 def adaptive_avg_pool2d(

@@ -46,11 +46,12 @@ def run_elu(outs, ins, problem, work):
 
 @elu_backward.kernel("ufunc", backend="numpy")
 def run_elu_backward(outs, ins, problem, work):
-    """dx = dy * (y + alpha where y <= 0, else 1)."""
-    (dx,), (dy, y) = outs, ins
+    """dx = dy * (alpha * exp(x) where x <= 0, else 1)."""
+    (dx,), (dy, x) = outs, ins
+    np.exp(np.minimum(x, 0), out=dx)
+    dx *= problem.alpha
+    np.copyto(dx, 1, where=~(x <= 0))
     with np.errstate(invalid="ignore"):
-        np.add(y, problem.alpha, out=dx)
-        dx[...] = np.where(y <= 0, dx, 1)
         dx *= dy
 
 

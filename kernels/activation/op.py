@@ -49,9 +49,9 @@ def reference_elu(problem: EluProblem, x: np.ndarray) -> np.ndarray:
     return each(problem, lambda v: problem.alpha * np.expm1(v) if v <= 0 else v, x)
 
 
-def reference_elu_backward(problem: EluProblem, dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """dx = (y + alpha) * dy where y <= 0, else dy, from the forward pass's result."""
-    return each(problem, lambda g, v: (v + problem.alpha) * g if v <= 0 else g, dy, y)
+def reference_elu_backward(problem: EluProblem, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """dx = alpha * e^x * dy where x <= 0, else dy."""
+    return each(problem, lambda g, v: problem.alpha * np.exp(v) * g if v <= 0 else g, dy, x)
 
 
 def reference_sigmoid(problem: ElementwiseProblem, x: np.ndarray) -> np.ndarray:
@@ -87,15 +87,6 @@ def scale(problem: ElementwiseProblem, outs: tuple, *arrays: np.ndarray) -> np.n
     return relative(problem, outs[0])
 
 
-def scale_elu_backward(
-    problem: EluProblem, outs: tuple, dy: np.ndarray, y: np.ndarray
-) -> np.ndarray:
-    """|dy| (|y| + alpha) where y <= 0, as y + alpha cancels; 0 where dy is copied."""
-    with np.errstate(invalid="ignore"):
-        bound = relative(problem, dy * (np.abs(y) + problem.alpha))
-    return np.where(y <= 0, bound, 0.0)
-
-
 def scale_tanh_backward(
     problem: TanhProblem, outs: tuple, dy: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
@@ -118,10 +109,10 @@ def leaky_relu_cases() -> Iterator[LeakyReluProblem]:
 
 
 def elu_cases() -> Iterator[EluProblem]:
-    """The shapes with alpha 1, then 0 and 1.7."""
+    """The shapes with alpha 1, then 0, 1.7 and below 0."""
     for shape in case_shapes():
         yield EluProblem(shape)
-    for alpha in (0.0, 1.7):
+    for alpha in (0.0, 1.7, -0.4):
         yield EluProblem((37,), alpha)
 
 
@@ -168,12 +159,12 @@ elu = Op(
 elu_backward = Op(
     "elu_backward",
     EluProblem,
-    ins=("dy", "y"),
+    ins=("dy", "x"),
     outs=("dx",),
     reference=reference_elu_backward,
     cases=elu_cases,
-    scale=scale_elu_backward,
-    flops=per_element(2),
+    scale=scale,
+    flops=per_element(3),
     draw=draw,
 )
 sigmoid = Op(

@@ -1,5 +1,7 @@
 """bce_with_logits and its gradient: declarations. The mean is over every element."""
 
+from math import fsum
+
 import numpy as np
 
 from gpuconv.registry import Op
@@ -13,10 +15,11 @@ def reference(problem: LossProblem, x: np.ndarray, target: np.ndarray) -> np.nda
 
     Equal to -(t log s(x) + (1 - t) log(1 - s(x))) with s the sigmoid, without its overflow.
     """
-    total = 0.0
-    for i in np.ndindex(problem.shape):
-        total += np.maximum(x[i], 0.0) - x[i] * target[i] + np.log1p(np.exp(-abs(x[i])))
-    return np.asarray(total / problem.size)
+    terms = (
+        np.maximum(x[i], 0.0) - x[i] * target[i] + np.log1p(np.exp(-abs(x[i])))
+        for i in np.ndindex(problem.shape)
+    )
+    return np.asarray(fsum(terms) / problem.size)
 
 
 def _sigmoid(v: float) -> float:
@@ -33,9 +36,7 @@ def reference_backward(
     return dx
 
 
-def scale(
-    problem: LossProblem, outs: tuple, x: np.ndarray, target: np.ndarray
-) -> np.ndarray:
+def scale(problem: LossProblem, outs: tuple, x: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean of max(x, 0) + |x t| + log(1 + e^-|x|): the first two cancel where t is near 1."""
     terms = np.maximum(x, 0.0) + np.abs(x * target) + np.log1p(np.exp(-np.abs(x)))
     return relative(problem, terms.sum() / problem.size)
@@ -45,9 +46,9 @@ def scale_backward(
     problem: LossProblem, outs: tuple, dloss: np.ndarray, x: np.ndarray, target: np.ndarray
 ) -> np.ndarray:
     """|dloss| (s(x) + |t|) / size: the sigmoid is off by up to five eps of itself (see sigmoid)."""
-    total = np.abs(target)
+    total = np.zeros(problem.shape)
     for i in np.ndindex(problem.shape):
-        total[i] += _sigmoid(x[i])
+        total[i] = _sigmoid(x[i]) + abs(target[i])
     return relative(problem, dloss * total / problem.size)
 
 

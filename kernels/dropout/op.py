@@ -27,7 +27,7 @@ class DropoutProblem(DrawingProblem):
 
 
 def reference(problem: DropoutProblem, x: np.ndarray, *place: np.ndarray) -> np.ndarray:
-    """y = x / (1 - p) where the element's word < floor((1 - p) 2^32), else 0 * x (NaN stays NaN)."""
+    """y = x / (1 - p) where the word < floor((1 - p) 2^32), else 0 * x: NaN stays NaN."""
     y = np.zeros(problem.shape)
     drawn = words(*map(int, place), x.size).reshape(problem.shape)
     with np.errstate(invalid="ignore"):

@@ -9,10 +9,10 @@ from .op import mse, mse_backward
 def forward(outs, ins, problem, work):
     """loss = mean of (x - target)^2."""
     (loss,), (x, target) = outs, ins
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         square = np.asarray(x - target)
-    np.square(square, out=square)
-    loss[...] = square.sum(dtype=np.float64) / problem.size
+        np.square(square, out=square)
+        loss[...] = square.sum(dtype=np.float64) / problem.size
 
 
 @mse_backward.kernel("ufunc", backend="numpy")

@@ -1,8 +1,8 @@
 """rrelu and rrelu_backward, as in training: declarations (Xu, Wang, Chen and Li 2015, section 2.4).
 
 The slope of an element is lower + (upper - lower) * u, u = the upper 24 bits of its Philox word
-times 2^-24, in float32 whatever the problem's dtype, the product and the sum each rounded to nearest
-(no fused multiply-add). Slopes are so the same bits on every backend, and results are exact.
+times 2^-24, in float32 whatever the problem's dtype, the product and the sum each rounded to
+nearest (no fused multiply-add): the same bits on every backend, so that results are exact.
 """
 
 from collections.abc import Iterator

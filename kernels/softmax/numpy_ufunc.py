@@ -1,4 +1,4 @@
-"""ufunc: whole-array NumPy, the maximum subtracted before any exponential; worked on in the outs."""
+"""ufunc: whole-array NumPy, the maximum subtracted before any exponential."""
 
 import numpy as np
 

@@ -1,0 +1,14 @@
+"""Command line: one file per command."""
+
+from . import evaluate as _evaluate  # noqa: F401 - each registers its command
+from . import kernels as _kernels  # noqa: F401
+from . import models as _models  # noqa: F401
+from . import predict as _predict  # noqa: F401
+from . import summary as _summary  # noqa: F401
+from . import train as _train  # noqa: F401
+from ._app import app as app
+
+
+def main() -> None:
+    """Entry point of the ``gpuconv`` command."""
+    app()

@@ -1,0 +1,36 @@
+"""The typer application: errors as one red line, exit code 2."""
+
+from typing import Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from ..errors import GpuconvError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Group(TyperGroup):
+    """Turns a GpuconvError into one red line and exit code 2, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except GpuconvError as error:
+            notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+            text = " ".join(f"{error}{notes}".split())
+            err.print(f"error: {text}", style="red", markup=False)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train convolutional networks on kernels that you can read, choose and measure.",
+    epilog="Start with: gpuconv train    (LeNet-5 on 10,000 handwritten digits, no download)",
+)

@@ -1,0 +1,46 @@
+"""gpuconv eval."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..data import open_dataset
+from ..training.checkpoint import Run
+from ..training.evaluate import evaluate
+from ._app import app, out
+from ._device import resolve
+from ._progress import images_bar
+
+
+@app.command("eval")
+def evaluate_run(
+    run: Annotated[Path, typer.Argument(help="a run folder that gpuconv train made")],
+    data: Annotated[
+        str | None, typer.Option(help="data to measure on; default: what it was trained on")
+    ] = None,
+    split: Annotated[str, typer.Option(help="which part of the data")] = "test",
+    batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 256,
+    device: Annotated[str, typer.Option(help="cpu or auto")] = "auto",
+    skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Measure a trained net: mean loss and accuracy."""
+    opened = Run.open(run)
+    where = resolve(device, quiet=as_json)
+    dataset = open_dataset(data or opened.info["data"], split, skip_bad=skip_bad)
+    if list(dataset.classes) != list(opened.info["classes"]):
+        raise typer.BadParameter(
+            f"{dataset.name} has classes {dataset.classes}, the run was trained on "
+            f"{opened.info['classes']}",
+            param_hint="--data",
+        )
+    net = opened.net(where)
+    with images_bar(len(dataset), f"eval {dataset.name}", quiet=as_json) as progress:
+        found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
+    if as_json:
+        out.print_json(json.dumps({"split": split, **vars(found)}))
+        return
+    out.print(f"{found.images:,} images of {dataset.name} ({split}), loss {found.loss:.4f}")
+    out.print(f"{split} accuracy {found.accuracy:.4f}")

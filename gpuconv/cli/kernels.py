@@ -1,0 +1,37 @@
+"""gpuconv kernels."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from .. import device as devices
+from .. import registry
+from ._app import app, out
+
+
+def _idea(kernel: registry.Kernel) -> str:
+    """The first sentence of the file that holds the kernel."""
+    text = (sys.modules[kernel.run.__module__].__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(text.split()).partition(": ")[2] or text
+
+
+@app.command()
+def kernels(
+    op: Annotated[str | None, typer.Argument(help="one op's kernels; default: every op's")] = None,
+) -> None:
+    """List the kernels of every op: which are available here, in the order they are tried."""
+    here, why = devices.auto()
+    names = [op] if op is not None else list(registry.ops())
+    table = Table("op", "kernel", "devices", "rank", "error", "available", "idea")
+    for name in names:
+        for kernel in registry.get_op(name).kernels():
+            available = "yes" if here.kind in kernel.devices else f"not on {here}"
+            bound = f"{kernel.error:g} eps"
+            devs, rank = ", ".join(kernel.devices), str(kernel.rank)
+            table.add_row(name, kernel.name, devs, rank, bound, available, _idea(kernel))
+    out.print(table)
+    out.print(f"device: {why}")
+    for module, package in registry.MISSING.items():
+        out.print(f"not loaded: {module} (needs the package {package})")

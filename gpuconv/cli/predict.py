@@ -1,0 +1,53 @@
+"""gpuconv predict."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from .. import device as devices
+from .. import ops
+from ..data import load_image
+from ..graph import Graph
+from ..training.checkpoint import Run
+from ..training.step import InferenceStep
+from ._app import app, out
+from ._device import resolve
+
+TOP = 5
+
+
+def rank(net: Graph, image: np.ndarray, classes: list[str]) -> list[dict[str, Any]]:
+    """The most probable classes of one image (1, C, H, W), best first."""
+    probabilities = devices.to_numpy(ops.softmax(InferenceStep(net)(image)))[0]
+    order = np.argsort(-probabilities, kind="stable")[:TOP]
+    return [{"class": classes[i], "probability": float(probabilities[i])} for i in order]
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="a run folder that gpuconv train made")],
+    images: Annotated[list[Path], typer.Argument(help="image files (PNG, JPEG, ...)")],
+    device: Annotated[str, typer.Option(help="cpu or auto")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
+) -> None:
+    """Say what images show: a table of the five most probable classes for each.
+
+    Digits are expected as MNIST has them, light on dark.
+    """
+    opened = Run.open(run)
+    net = opened.net(resolve(device, quiet=as_json))
+    loaded = [load_image(path, net.input_shape, net.mean, net.std) for path in images]
+    ranked = [rank(net, image, opened.info["classes"]) for image in loaded]
+    if as_json:
+        both = zip(images, ranked, strict=True)
+        out.print_json(json.dumps([{"image": str(p), "top": top} for p, top in both]))
+        return
+    for path, top in zip(images, ranked, strict=True):
+        table = Table("class", "probability", title=str(path), title_justify="left")
+        for entry in top:
+            table.add_row(entry["class"], f"{entry['probability']:.4f}")
+        out.print(table)

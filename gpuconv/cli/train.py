@@ -1,0 +1,248 @@
+"""gpuconv train."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress, TaskID
+
+from .. import data as datasets
+from .. import models
+from ..data import open_dataset
+from ..data.dataset import Dataset
+from ..errors import NonFiniteLossError, OptionError, RunError
+from ..graph import Graph
+from ..training.checkpoint import Run, next_folder
+from ..training.evaluate import Evaluation, evaluate, loader
+from ..training.optimizers import SGD
+from ..training.schedules import constant, cosine, warmup
+from ..training.trainer import State, Trainer
+from ._app import app, out
+from ._device import resolve
+from ._progress import bar, images_bar
+
+INTERRUPTED = 130  # the shell's code for SIGINT
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="a model's name (gpuconv models)")] = "lenet5",
+    data: Annotated[
+        str,
+        typer.Option(
+            help="mnist (10,000 digits that come with the package), fashion-mnist, a folder of IDX "
+            "files, or a folder of images DIR/CLASS/*.jpg|png"
+        ),
+    ] = "mnist",
+    device: Annotated[str, typer.Option(help="cpu, or auto: the fastest that is here")] = "auto",
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
+    lr: Annotated[float, typer.Option(min=0.0, help="highest learning rate")] = 0.03,
+    momentum: Annotated[float, typer.Option(min=0.0, help="of SGD")] = 0.9,
+    weight_decay: Annotated[float, typer.Option(min=0.0, help="of SGD")] = 5e-4,
+    schedule: Annotated[
+        str, typer.Option(help="cosine (down to 0, after a short warm-up) or constant")
+    ] = "cosine",
+    shift: Annotated[
+        int, typer.Option(min=0, help="augment: move each image by up to so many pixels")
+    ] = 1,
+    flip: Annotated[bool, typer.Option(help="augment: mirror every other image")] = False,
+    dropout: Annotated[float | None, typer.Option(min=0.0, help="default: the model's own")] = None,
+    clip_norm: Annotated[float | None, typer.Option(help="bound the gradient's norm")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same bits")] = 0,
+    read_every: Annotated[int, typer.Option(min=1, help="steps between readings of the loss")] = 10,
+    eval_every: Annotated[
+        int, typer.Option(min=0, help="epochs between test accuracies; 0: only at the end")
+    ] = 0,
+    skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="run folder; default: runs/MODEL-NNN")
+    ] = None,
+) -> None:
+    """Train a net and keep everything about the run in a folder.
+
+    With no argument at all: LeNet-5 on the digits that come with the package.
+
+    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses) and
+    model.safetensors. Ctrl-C ends after the step that is running, and keeps the net.
+    """
+    settings = {k: v for k, v in locals().items() if k != "out_folder"}
+    folder = out_folder or next_folder("runs", model)
+    if folder.exists():
+        raise RunError(
+            f"{folder}: this run folder exists already and is not overwritten; choose another "
+            "--out, or remove it"
+        )
+    where = resolve(device)
+    train_set = _open(data, "train", skip_bad)
+    test_set = _open(data, "test", skip_bad)
+    net = models.create(model, len(train_set.classes), dropout, seed).to(where)
+    steps = epochs * -(-len(train_set) // batch_size)
+    trainer = _trainer(net, settings, min(steps, max_steps or steps))
+    batches = loader(
+        net, train_set, batch_size, shuffle=True, seed=seed, augment=_augmentations(shift, flip)
+    )
+    _describe(net, model, train_set, test_set, batches)
+    run = Run.create(folder, _info(net, settings, where, train_set))
+    session = Session(run, trainer, test_set, settings)
+    session.fit(batches)
+    session.finish()
+
+
+def _open(spec: str, split: str, skip_bad: bool) -> Dataset:
+    """The dataset; a bar shows the check of every image that --skip-bad asks for."""
+    if not skip_bad:
+        return open_dataset(spec, split)
+    with bar() as progress:
+        task = progress.add_task(f"checking {split} images", total=None, figures="")
+        return open_dataset(
+            spec,
+            split,
+            skip_bad=True,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _augmentations(shift: int, flip: bool) -> list[Any]:
+    chosen: list[Any] = [datasets.random_shift(shift)] if shift else []
+    return [*chosen, datasets.random_flip()] if flip else chosen
+
+
+def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
+    lr, kind = settings["lr"], settings["schedule"]
+    if kind not in ("cosine", "constant"):
+        raise OptionError(f"--schedule {kind}: expected cosine or constant")
+    rate = warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
+    optimizer = SGD(
+        net.parameters(),
+        rate,
+        settings["momentum"],
+        settings["weight_decay"],
+        clip_norm=settings["clip_norm"],
+    )
+    return Trainer(net, optimizer, seed=settings["seed"], read_every=settings["read_every"])
+
+
+def _describe(net: Graph, model: str, train_set: Dataset, test_set: Dataset, batches: Any) -> None:
+    size = sum(parameter.size for parameter in net.parameters())
+    out.print(f"model: {model}, {size:,} parameters, input {'x'.join(map(str, net.input_shape))}")
+    out.print(
+        f"data: {train_set.name}, {len(train_set):,} training and {len(test_set):,} test images, "
+        f"{len(train_set.classes)} classes"
+    )
+    for message in batches.messages:
+        out.print(f"data: {message}")
+
+
+def _info(net: Graph, settings: dict[str, Any], where: str, data: Dataset) -> dict[str, Any]:
+    kept = {
+        "name": settings["model"],
+        "num_classes": len(data.classes),
+        "dropout": settings["dropout"],
+        "input_shape": net.input_shape,
+        "mean": net.mean,
+        "std": net.std,
+    }
+    return {
+        "model": kept,
+        "data": settings["data"],
+        "classes": list(data.classes),
+        "device": where,
+        "settings": settings,
+    }
+
+
+class Session:
+    """One training as the command line shows and records it."""
+
+    def __init__(
+        self, run: Run, trainer: Trainer, test_set: Dataset, settings: dict[str, Any]
+    ) -> None:
+        self.run, self.trainer, self.test_set, self.settings = run, trainer, test_set, settings
+        self.interrupted = False
+        self.progress: Progress = bar()
+        self.task: TaskID | None = None
+        trainer.callbacks.append(self.tell)
+
+    def fit(self, batches: Any) -> None:
+        """Train; what was learned is saved whatever ends it."""
+        total = self.settings["epochs"] * len(batches)
+        limit = self.settings["max_steps"]
+        with self.progress, _interruptible(self):
+            self.task = self.progress.add_task(
+                "train", total=min(total, limit or total), figures=""
+            )
+            try:
+                self.trainer.fit(batches, self.settings["epochs"], max_steps=limit)
+            except NonFiniteLossError as error:
+                self.run.save(self.trainer.net)
+                self.run.write(status="failed", error=str(error))
+                raise
+        self.run.save(self.trainer.net)
+
+    def tell(self, state: State) -> None:
+        """Hear of steps and epochs: log them, move the bar, print a line per epoch."""
+        if state.event == "step":
+            self._log(state)
+            figures = (
+                f"epoch {state.epoch}  loss {state.loss:.3f}  accuracy {state.accuracy:.3f}  "
+                f"{state.images_per_s:,.0f} images/s"
+            )
+            if self.task is not None:
+                self.progress.update(self.task, completed=state.step, figures=figures)
+            return
+        line = (
+            f"epoch {state.epoch:3d}  step {state.step:6d}  loss {state.loss:.4f}  "
+            f"accuracy {state.accuracy:.4f}  lr {state.lr:.4f}  {state.images_per_s:,.0f} images/s"
+        )
+        every = self.settings["eval_every"]
+        if every and state.epoch % every == 0:
+            found = evaluate(self.trainer.net, self.test_set)
+            record = {"test_loss": found.loss, "test_accuracy": found.accuracy}
+            self.run.log({"step": state.step, "epoch": state.epoch, **record})
+            line += f"  test accuracy {found.accuracy:.4f}"
+        out.print(line)
+
+    def _log(self, state: State) -> None:
+        first = state.step - len(state.losses) + 1
+        for number, loss in enumerate(state.losses):
+            self.run.log({"step": first + number, "epoch": state.epoch, "loss": loss})
+
+    def finish(self) -> None:
+        """Measure on the test images, write the figures, print where they are."""
+        status = "interrupted" if self.interrupted else "done"
+        with images_bar(len(self.test_set), "test") as progress:
+            found: Evaluation = evaluate(self.trainer.net, self.test_set, progress=progress)
+        final = {
+            "steps": self.trainer.step.steps,
+            "test_loss": found.loss,
+            "test_accuracy": found.accuracy,
+            "test_images": found.images,
+        }
+        self.run.write(status=status, final=final)
+        out.print(f"run: {self.run.folder}")
+        out.print(f"test accuracy {found.accuracy:.4f}")
+        if self.interrupted:
+            raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _interruptible(session: Session) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends training after its step; the second ends at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        session.interrupted = session.trainer.stop = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        out.print("stopping after this step; Ctrl-C again to stop at once")
+
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,9 @@
+"""Nets by name: ``create(name, num_classes=..., dropout=..., seed=0)``."""
+
+from . import alexnet as _alexnet  # noqa: F401 - registers its models
+from . import lenet as _lenet  # noqa: F401
+from .registry import Model as Model
+from .registry import create as create
+from .registry import get as get
+from .registry import model as model
+from .registry import models as models

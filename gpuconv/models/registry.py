@@ -1,0 +1,82 @@
+"""Models by name."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import OptionError
+from ..graph import Graph
+from ..shapes import Shape, integer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A net that can be made by name: images in are (x / 255 - mean) / std."""
+
+    name: str
+    build: Callable[[int, float], Graph]
+    input_shape: Shape
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    num_classes: int
+    dropout: float
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the builder's docstring."""
+        return (inspect.getdoc(self.build) or "").split("\n\n")[0].replace("\n", " ")
+
+
+_MODELS: dict[str, Model] = {}
+
+
+def model(
+    input_shape: Shape,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    num_classes: int = 10,
+    dropout: float = 0.0,
+) -> Callable[[Callable[[int, float], Graph]], Callable[[int, float], Graph]]:
+    """Decorator that registers ``build(num_classes, dropout)`` under its own name."""
+
+    def register(build: Callable[[int, float], Graph]) -> Callable[[int, float], Graph]:
+        name = build.__name__
+        _MODELS[name] = Model(name, build, input_shape, mean, std, num_classes, dropout)
+        return build
+
+    return register
+
+
+def models() -> dict[str, Model]:
+    """Every model by name."""
+    return dict(sorted(_MODELS.items()))
+
+
+def get(name: str) -> Model:
+    """The model of that name; raises OptionError listing what there is."""
+    if name not in _MODELS:
+        raise OptionError(f"no model named {name!r}; there are {', '.join(sorted(_MODELS))}")
+    return _MODELS[name]
+
+
+def create(
+    name: str,
+    num_classes: int | None = None,
+    dropout: float | None = None,
+    seed: int = 0,
+) -> Graph:
+    """A new net with initial values drawn from ``seed``.
+
+    It carries ``input_shape`` (C, H, W), ``mean`` and ``std``. Raises OptionError for an unknown
+    name or a bad option.
+    """
+    chosen = get(name)
+    classes = chosen.num_classes if num_classes is None else num_classes
+    classes = integer(classes, f"{name}: num_classes", 1)
+    drop = chosen.dropout if dropout is None else dropout
+    if not 0 <= drop < 1:
+        raise OptionError(f"{name}: dropout must be in [0, 1), got {drop!r}")
+    net = chosen.build(classes, drop)
+    net.input_shape, net.mean, net.std = chosen.input_shape, chosen.mean, chosen.std
+    net.initialize(integer(seed, f"{name}: seed", 0))
+    return net

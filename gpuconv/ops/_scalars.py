@@ -1,0 +1,43 @@
+"""Numbers that go with a call: checked options, and 0-d arrays for what changes between calls."""
+
+from math import inf, isfinite, nan
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from ..errors import OptionError
+from ..random import Stream
+
+
+def real(value: Any, what: str, minimum: float = -inf, maximum: float = inf) -> float:
+    """``value`` as a finite float in [minimum, maximum]; raises OptionError naming ``what``."""
+    number = nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    if not (isfinite(number) and minimum <= number <= maximum):
+        limits = [f" >= {minimum:g}"] * (minimum > -inf) + [f" <= {maximum:g}"] * (maximum < inf)
+        raise OptionError(f"{what} must be a finite number{' and'.join(limits)}, got {value!r}")
+    return number
+
+
+def scalar(value: Any, what: str, like: np.ndarray, minimum: float = -inf) -> Any:
+    """A number as a 0-d array of ``like``'s dtype and device; an array is handed on unread.
+
+    Raises OptionError for a number that is not finite or below ``minimum``; the values of an array
+    are not looked at, since that would make the host wait for a GPU.
+    """
+    if isinstance(value, Real):
+        number = np.asarray(real(value, what, minimum), like.dtype)
+        return devices.to_device(number, devices.of(like))
+    return value
+
+
+def place(op: str, stream: Any, like: np.ndarray) -> tuple:
+    """seed, step and stream of a Stream as 0-d arrays on ``like``'s device, else OptionError."""
+    if not isinstance(stream, Stream):
+        raise OptionError(
+            f"{op}: stream must be a gpuconv.random.Stream(seed, step, stream), got {stream!r}"
+        )
+    here = devices.of(like, op)
+    numbers = (stream.seed, "uint64"), (stream.step, "int64"), (stream.stream, "int64")
+    return tuple(devices.to_device(np.asarray(n, dtype), here) for n, dtype in numbers)

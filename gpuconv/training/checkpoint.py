@@ -1,0 +1,133 @@
+"""Weights on disk (safetensors), and the run folder that holds everything of one training."""
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from .. import models
+from ..errors import RunError, StateError
+from ..graph import Graph
+from ..layers import Layer
+
+WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def save_weights(path: str | os.PathLike, net: Layer) -> None:
+    """Write every parameter and buffer to a safetensors file, whole or not at all."""
+    from safetensors.numpy import save
+
+    state = {n: np.ascontiguousarray(devices.to_numpy(a)) for n, a in net.state_dict().items()}
+    replace_file(Path(path), save(state))
+
+
+def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read a safetensors file; raises StateError if it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(os.fspath(path)))
+    except FileNotFoundError:
+        raise StateError(f"{path}: there is no such file; expected saved weights") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StateError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def versions() -> dict[str, str]:
+    """Versions that the numbers of a run depend on."""
+    from .. import __version__
+
+    return {"gpuconv": __version__, "python": platform.python_version(), "numpy": np.__version__}
+
+
+class Run:
+    """A run folder: ``run.json`` (settings, versions, figures), ``metrics.jsonl``, weights."""
+
+    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+        self.folder, self.info = folder, info
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike, info: dict[str, Any]) -> "Run":
+        """A new folder; raises RunError, touching nothing, if something is there already."""
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(
+                f"{path}: this run folder exists already and is not overwritten; choose another "
+                "--out, or remove it"
+            ) from None
+        except OSError as error:
+            raise RunError(f"{path}: cannot make the run folder ({error.strerror})") from None
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        run = cls(path, {"status": "running", "started": started, "versions": versions(), **info})
+        run.write()
+        return run
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> "Run":
+        """An existing folder; raises RunError if it is missing or damaged."""
+        path = Path(folder)
+        try:
+            info = json.loads((path / SETTINGS).read_text())
+        except FileNotFoundError:
+            raise RunError(
+                f"{path}: no run here ({SETTINGS} is missing); give a folder that gpuconv train made"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path / SETTINGS}: cannot be read ({error})") from None
+        if not isinstance(info, dict) or not {"model", "classes"} <= set(info):
+            raise RunError(
+                f"{path / SETTINGS}: has no model or classes; not a run of gpuconv train"
+            )
+        return cls(path, info)
+
+    def write(self, **changes: Any) -> None:
+        """Change entries of run.json."""
+        self.info.update(changes)
+        replace_file(self.folder / SETTINGS, (json.dumps(self.info, indent=2) + "\n").encode())
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Add a line to metrics.jsonl."""
+        with open(self.folder / METRICS, "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save(self, net: Layer) -> None:
+        """Write the weights."""
+        save_weights(self.folder / WEIGHTS, net)
+
+    def net(self, device: str = "cpu") -> Graph:
+        """The trained net; raises StateError or RunError if it cannot be read."""
+        kept = self.info["model"]
+        try:
+            net = models.create(kept["name"], kept["num_classes"], kept["dropout"])
+            net.input_shape = tuple(kept["input_shape"])
+            net.mean, net.std = tuple(kept["mean"]), tuple(kept["std"])
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{self.folder / SETTINGS}: the model's entry lacks {error}") from None
+        net.load_state_dict(load_weights(self.folder / WEIGHTS))
+        return net.to(device)
+
+
+def next_folder(root: str | os.PathLike, stem: str) -> Path:
+    """The first of root/stem-001, root/stem-002, ... that is not there."""
+    number = 1
+    while (Path(root) / f"{stem}-{number:03d}").exists():
+        number += 1
+    return Path(root) / f"{stem}-{number:03d}"

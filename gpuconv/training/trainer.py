@@ -1,0 +1,179 @@
+"""Trainer: the training loop, on one page."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .. import device as devices
+from ..data.dataset import Dataset
+from ..errors import DataError, NonFiniteLossError
+from ..layers import CrossEntropyLoss, Layer
+from ..shapes import integer
+from .evaluate import Batches, Evaluation, correct, evaluate, loader
+from .optimizers import Optimizer
+from .step import TrainStep
+
+
+@dataclass(frozen=True)
+class State:
+    """What a callback sees: ``event`` is "step" (every k steps) or "epoch" (at its end).
+
+    ``loss`` and ``accuracy`` are means over the steps since the last "step" event, ``losses`` their
+    losses one by one; ``step`` counts from 1.
+    """
+
+    trainer: "Trainer"
+    event: str
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    lr: float
+    images_per_s: float
+    losses: tuple[float, ...] = ()
+
+
+Callback = Callable[[State], None]
+
+
+class Trainer:
+    """Trains a net: ``fit`` runs epochs, ``evaluate`` measures; a hook is ``callback(state)``.
+
+    The loss (default CrossEntropyLoss) is read every ``read_every`` steps, since reading makes the
+    host wait for the device. Set ``stop = True`` (from a callback, say) to end after a step.
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        optimizer: Optimizer,
+        loss: Layer | None = None,
+        *,
+        seed: int = 0,
+        read_every: int = 10,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.net, self.optimizer, self.loss = net, optimizer, loss or CrossEntropyLoss()
+        self.step = TrainStep(net, self.loss, optimizer, seed=seed)
+        self.seed, self.callbacks = seed, list(callbacks)
+        self.read_every = integer(read_every, "Trainer: read_every", 1)
+        self.stop = False
+        self._good: list[Snapshot] = []
+
+    def fit(
+        self,
+        data: "Dataset | Batches",
+        epochs: int = 1,
+        batch_size: int = 64,
+        *,
+        max_steps: int | None = None,
+        augment: Any = None,
+    ) -> "Trainer":
+        """Train for ``epochs`` over a dataset, or over an iterable of (images, labels).
+
+        A dataset is shuffled anew each epoch. Raises NonFiniteLossError when the loss becomes NaN
+        or infinite, the net set back to its last good state; DataError when there is no batch.
+        """
+        if max_steps is not None:
+            integer(max_steps, "fit: max_steps", 1)
+        options = {"shuffle": True, "augment": augment, "seed": self.seed}
+        batches = loader(self.net, data, batch_size, **options)
+        for epoch in range(integer(epochs, "fit: epochs", 1)):
+            if hasattr(batches, "set_epoch"):
+                batches.set_epoch(epoch)
+            if not self._epoch(epoch + 1, batches, max_steps):
+                break
+        return self
+
+    def _epoch(self, epoch: int, batches: "Batches", max_steps: int | None) -> bool:
+        """One pass over the batches; False when training is to end."""
+        window, state = Window(), None
+        for images, labels in batches:
+            if not window.losses:
+                self._remember()
+            window.add(self.step(images, labels), self.step.prediction, labels)
+            self.stop |= self.step.steps == max_steps
+            if len(window.losses) == self.read_every or self.stop:
+                state, window = self._read(window, epoch), Window()
+            if self.stop:
+                break
+        if window.losses:
+            state = self._read(window, epoch)
+        if state is None:
+            raise DataError("fit: the data gave no batch; give it at least one")
+        self._tell(State(**{**vars(state), "event": "epoch", "losses": ()}))
+        return not self.stop
+
+    def _read(self, window: "Window", epoch: int) -> State:
+        """Read the losses of a window, checking them, and tell the callbacks."""
+        losses = [float(devices.to_numpy(loss)) for loss in window.losses]
+        first = self.step.steps - len(losses) + 1
+        for number, loss in enumerate(losses):
+            if not isfinite(loss):
+                self._give_up(first + number, epoch, loss, late=number > 0)
+        hits = sum(correct(p, labels) for p, labels in window.results)
+        images = sum(len(labels) for _, labels in window.results)
+        speed = images / (perf_counter() - window.start)
+        mean, accuracy = float(np.mean(losses)), hits / max(images, 1)
+        position = epoch, self.step.steps
+        state = State(
+            self, "step", *position, mean, accuracy, self.optimizer.lr, speed, tuple(losses)
+        )
+        self._tell(state)
+        return state
+
+    def _tell(self, state: State) -> None:
+        for callback in self.callbacks:
+            callback(state)
+
+    def _remember(self) -> None:
+        """Keep the state before this window and before the last one."""
+        self._good = [*self._good[-1:], Snapshot(self.net, self.optimizer)]
+
+    def _give_up(self, step: int, epoch: int, loss: float, late: bool) -> None:
+        """Set the net back to a state whose loss was finite, and say where it broke."""
+        snapshot = self._good[-1 if late else 0]
+        lr = self.optimizer.lr
+        snapshot.restore(self.net, self.optimizer)
+        raise NonFiniteLossError(
+            f"training: the loss is {loss} at step {step} (epoch {epoch}); the net was set back to "
+            f"its state after step {snapshot.steps}. Try a lower learning rate (now {lr:g}), a "
+            "warm-up, or clip_norm"
+        )
+
+    def evaluate(self, data: "Dataset | Batches", batch_size: int = 256) -> Evaluation:
+        """Loss and accuracy on data that is not trained on."""
+        return evaluate(self.net, data, loss=self.loss, batch_size=batch_size)
+
+
+class Window:
+    """Steps whose losses have not been read yet."""
+
+    def __init__(self) -> None:
+        self.losses: list[Any] = []
+        self.results: list[tuple[Any, np.ndarray]] = []
+        self.start = perf_counter()
+
+    def add(self, loss: Any, prediction: Any, labels: np.ndarray) -> None:
+        """Note a step; classifications are counted when the window is read."""
+        self.losses.append(loss)
+        if prediction.ndim == 2 and np.asarray(labels).ndim == 1:
+            self.results.append((prediction, labels))
+
+
+class Snapshot:
+    """A copy of the values of a net and its optimiser."""
+
+    def __init__(self, net: Layer, optimizer: Optimizer) -> None:
+        self.values = {name: a.copy() for name, a in net.state_dict().items()}
+        self.optimizer = optimizer.state_dict()
+        self.steps = optimizer.steps
+
+    def restore(self, net: Layer, optimizer: Optimizer) -> None:
+        """Put the values back."""
+        net.load_state_dict(self.values)
+        optimizer.load_state_dict(self.optimizer)

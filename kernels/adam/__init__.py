@@ -1,0 +1,1 @@
+"""Adam and AdamW over flat arrays."""

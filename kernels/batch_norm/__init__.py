@@ -1,0 +1,1 @@
+"""Batch normalisation, training and inference, with gradients: references, cases and kernels."""

@@ -1,0 +1,1 @@
+"""Batch normalisation with running statistics, and its gradient: references, cases and kernels."""

@@ -1,0 +1,1 @@
+"""Gradient clipping by norm and by value, over a flat array."""

@@ -1,0 +1,1 @@
+"""Local response normalisation and its gradient: references, cases and kernels."""
