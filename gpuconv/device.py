@@ -67,7 +67,7 @@ def to_numpy(array: object) -> np.ndarray:
 def empty(shape: tuple[int, ...], dtype: object, device: Device) -> np.ndarray:
     """An uninitialised array on ``device``; raises DeviceError when memory runs out."""
     try:
-        return np.empty(shape, dtype)  # type: ignore[call-overload,no-any-return]
+        return np.empty(shape, dtype)  # type: ignore[call-overload]
     except MemoryError:
         count = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize  # type: ignore[call-overload]
         raise DeviceError(

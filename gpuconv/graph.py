@@ -1,7 +1,7 @@
 """Graph: a layer made of layers, a DAG kept as data. Sequential: a Graph that is a line."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import ops
@@ -19,7 +19,13 @@ class Graph(Layer):
     ``x = g.input("x")``, ``h = g.apply(layer, x, name=None)`` (a tuple of handles for a layer with
     several outputs), ``g.output(*handles)`` (default: the last value). A node can only name values
     that exist, so there is no sort and no cycle. Every value is freed after its last reader.
+
+    A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std.
     """
+
+    input_shape: Shape
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
     def __init__(self) -> None:
         self._inputs: list[str] = []
@@ -202,7 +208,7 @@ class Graph(Layer):
         return (found if len(found) > 1 else found[0]), (saved if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
-        """Adds into every gradient; empties ``saved`` as it goes; returns dx (tuple for several)."""
+        """Adds into every gradient; empties ``saved`` as it goes; returns the inputs' gradients."""
         states, given = require_saved(self, saved), dy if self.outputs > 1 else (dy,)
         if len(states) != len(self._nodes):
             raise GraphError("graph: backward was run twice on what one forward saved")
@@ -238,11 +244,11 @@ class Graph(Layer):
 class Sequential(Graph):
     """Layers in a line; nodes are named 0, 1, 2, ... as in torch.nn.Sequential, or by a dict."""
 
-    def __init__(self, *layers: Layer | dict[str, Layer]) -> None:
+    def __init__(self, *layers: Layer | Mapping[str, Layer]) -> None:
         super().__init__()
         self._head = self.input("x")
         for layer in layers:
-            if isinstance(layer, dict):
+            if isinstance(layer, Mapping):
                 for name, named in layer.items():
                     self.append(named, name)
             else:

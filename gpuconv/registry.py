@@ -16,8 +16,12 @@ from .random import Stream
 from .shapes import Shape
 
 BACKENDS = {"numpy": ("cpu",)}  # backend -> the devices it serves
-EPS = {"fp64": 2.0**-52, "fp32": 2.0**-23}  # spacing of numbers near 1
-TINY = {"fp64": 2.0**-1022, "fp32": 2.0**-126}  # smallest normal number
+# Spacing of numbers near 1, and the smallest normal number. fp32x3 carries a float32 as two tf32
+# numbers of 11 bits; tf32 and bf16 have float32's exponent.
+EPS = {"fp64": 2**-52, "fp32": 2**-23, "fp32x3": 2**-21, "tf32": 2**-10, "bf16": 2**-7}
+EPS["fp16"] = 2**-10
+TINY = {"fp64": 2.0**-1022, **dict.fromkeys(("fp32", "fp32x3", "tf32", "bf16"), 2.0**-126)}
+TINY["fp16"] = 2.0**-14
 EXACT = "exact"  # scale: the result must equal the reference
 LINEAR = "linear"  # scale: the reference run on absolute inputs
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .layers.base import Layer
 from .shapes import Shape
@@ -106,7 +106,7 @@ class _Walker:
         for node in net.nodes:
             sources = tuple(values[key] for key in node.sources)
             if hasattr(node.layer, "nodes"):
-                yield from self.walk(node.layer, sources, f"{prefix}{node.name}.")
+                yield from self.walk(cast("Graph", node.layer), sources, f"{prefix}{node.name}.")
             else:
                 yield self._row(prefix + node.name, node.layer, sources)
             values.update(zip(node.results, self.results, strict=True))
@@ -115,7 +115,7 @@ class _Walker:
     def _row(self, name: str, layer: Layer, sources: tuple[Value, ...]) -> Row:
         shapes = tuple(value.shape for value in sources)
         made = layer.output_shape(*shapes)
-        if layer.aliases:
+        if layer.aliases and not layer.draws:  # a dropout's y is its x in evaluation only
             self.results = (Value(made, sources[0]),)
         else:
             self.results = tuple(map(Value, made if layer.outputs > 1 else (made,)))

@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from gpuconv.random import Stream
+from gpuconv.random import Stream, words
 from gpuconv.registry import Problem
 from gpuconv.shapes import Shape
 
@@ -41,6 +41,12 @@ class DrawingProblem(ElementwiseProblem):
     def dtypes(self) -> dict[str, str]:
         """A seed fills 64 bits; step and stream are plain integers."""
         return dict(zip(WHERE, ("uint64", "int64", "int64"), strict=True))
+
+
+def draw_words(place: tuple, shape: Shape) -> np.ndarray:
+    """The uint32 word of every element, for seed, step and stream as 0-d arrays."""
+    seed, step, stream = map(int, place)
+    return words(seed, step, stream, prod(shape)).reshape(shape)
 
 
 def each(

@@ -21,7 +21,7 @@ FLOORS = {
     "kernels": 2,
     **dict.fromkeys(("battery", "ops"), 3),
     "layers": 4,
-    "graph": 5,
+    **dict.fromkeys(("graph", "nodes", "summary"), 5),
     **dict.fromkeys(("data", "models", "onnx"), 6),
     **dict.fromkeys(("training", "viz"), 7),
     **dict.fromkeys(("benchmarks", "cli"), 8),

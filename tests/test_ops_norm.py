@@ -1,14 +1,13 @@
-"""Normalisation: the conventions line by line, independent formulas, gradients, error texts."""
+"""Batch normalisation: the conventions line by line, other formulas, gradients, errors."""
 
 import numpy as np
 import pytest
+from differences import gradient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuconv import battery, device, registry
 from gpuconv.errors import DtypeError, KernelError, OptionError, ShapeError
-from gpuconv.kernels.batch_norm.op import BatchNormProblem
-from gpuconv.kernels.lrn.op import LrnProblem
 from gpuconv.ops import norm
 from gpuconv.random import Stream
 
@@ -19,27 +18,16 @@ def _normal(*shape, seed=0, dtype="float64"):
     return Stream(seed).normal(shape).astype(dtype)
 
 
+def _numeric(function, arrays, dy):
+    """Central differences of function(*arrays) for every array."""
+    return [
+        gradient(lambda v, k=k: function(*arrays[:k], v, *arrays[k + 1 :]), array, dy)
+        for k, array in enumerate(arrays)
+    ]
+
+
 def _near(got, want, tolerance=1e-9):
     np.testing.assert_allclose(got, want, rtol=0, atol=tolerance, strict=True)
-
-
-def _numeric(function, arrays, dy, step=1e-5):
-    """Central differences of sum(function(*arrays) * dy) for every array."""
-    gradients = []
-    for number, array in enumerate(arrays):
-        gradient = np.zeros(array.shape)
-        for at in np.ndindex(array.shape):
-            sums = []
-            for sign in (1, -1):
-                moved = [a.copy() for a in arrays]
-                moved[number][at] += sign * step
-                sums.append(np.sum(function(*moved) * dy))
-            gradient[at] = (sums[0] - sums[1]) / (2 * step)
-        gradients.append(gradient)
-    return gradients
-
-
-# batch_norm: the conventions.
 
 
 def test_batch_norm_normalises_with_the_biased_variance():
@@ -152,9 +140,6 @@ def test_batch_norm_inference_is_training_with_the_batchs_statistics():
     _near(norm.batch_norm_inference(x, w, b, x.mean(AXES), x.var(AXES), eps=1e-3), y)
 
 
-# batch_norm: gradients.
-
-
 @pytest.mark.parametrize("shape", [(3, 2, 2, 3), (5, 2)])
 def test_batch_norm_gradients_equal_central_differences(shape):
     x, w, b, dy = _normal(*shape), _normal(2, seed=1), _normal(2, seed=2), _normal(*shape, seed=3)
@@ -186,70 +171,6 @@ def test_batch_norm_gradient_is_orthogonal_to_shift_and_scale():
     _near(dweight, (dy * y).sum(AXES))
 
 
-# lrn.
-
-
-def _lrn(x, size, alpha=1e-4, beta=0.75, k=1.0):
-    """PyTorch's definition: zero channels around, then a plain sum of ``size`` channels."""
-    padded = np.pad(x * x, ((0, 0), (size // 2, (size - 1) // 2), (0, 0), (0, 0)))
-    view = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)
-    return x / (k + alpha * view.sum(-1)) ** beta
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 20])
-@pytest.mark.parametrize("beta", [0.75, 0.5])
-def test_lrn_windows_are_pytorchs_for_odd_and_even_sizes(size, beta):
-    x = _normal(2, 6, 3, 2)
-    _near(norm.lrn(x, size, 0.3, beta, 2.0), _lrn(x, size, 0.3 / size, beta, 2.0))
-
-
-def test_lrn_an_even_window_reaches_further_down_than_up():
-    x = np.array([1.0, 10, 100, 1000]).reshape(1, 4, 1, 1)
-    y = norm.lrn(x, 2, 2.0, 1.0, 1.0)
-    _near(y.ravel(), np.array([1 / 2, 10 / 102, 100 / 10101, 1000 / 1010001]))
-
-
-def test_lrn_alpha_is_divided_by_the_size_unless_it_is_per_element():
-    x = _normal(2, 6, 3, 2)
-    _near(norm.lrn(x, 5, 0.3, alpha_per="element"), _lrn(x, 5, 0.3))
-    _near(norm.lrn(x, 5, 0.3, alpha_per="element"), norm.lrn(x, 5, 1.5, alpha_per="size"))
-
-
-def test_lrn_defaults_are_pytorchs():
-    x = 30 * _normal(1, 5, 2, 2)
-    _near(norm.lrn(x, 3), _lrn(x, 3, 1e-4 / 3, 0.75, 1.0))
-
-
-def test_lrn_looks_across_channels_not_images():
-    x = _normal(3, 4, 2, 2)
-    alone = np.concatenate([norm.lrn(x[n : n + 1], 3, 1.0) for n in range(3)])
-    assert (norm.lrn(x, 3, 1.0) == alone).all()
-    assert not (norm.lrn(x, 3, 1.0) == norm.lrn(x[:, ::-1], 2, 1.0)[:, ::-1]).all()
-
-
-def test_lrn_nan_stays_in_its_window():
-    x = np.ones((1, 5, 1, 1))
-    x[0, 1] = np.nan
-    assert np.isnan(norm.lrn(x, 3)).ravel().tolist() == [True, True, True, False, False]
-
-
-def test_lrn_takes_an_empty_batch_and_sequences():
-    x = np.zeros((0, 4, 2, 2))
-    assert norm.lrn(x, 3).shape == norm.lrn_backward(x, x, 3).shape == x.shape
-    x = _normal(2, 4, 6)
-    assert (norm.lrn(x, 3) == norm.lrn(x[..., None], 3)[..., 0]).all()
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 9])
-@pytest.mark.parametrize("alpha_per", ["size", "element"])
-@pytest.mark.parametrize("beta", [0.75, 1.0])
-def test_lrn_gradient_equals_central_differences(size, alpha_per, beta):
-    x, dy = _normal(2, 5, 1, 2), _normal(2, 5, 1, 2, seed=1)
-    options = size, 0.8, beta, 0.5, alpha_per
-    got = norm.lrn_backward(dy, x, *options)
-    _near(got, _numeric(lambda a: norm.lrn(a, *options), (x,), dy)[0], 1e-7)
-
-
 # Random shapes.
 
 
@@ -263,17 +184,10 @@ def _check(name, problem):
 @settings(max_examples=25)
 @given(st.integers(0, 6), st.integers(1, 5), st.integers(1, 9), st.sampled_from([0, 0.3, 1]))
 def test_batch_norm_of_random_shapes(n, c, s, momentum):
-    problem = BatchNormProblem(n, c, s, 1e-3, momentum)
+    problem = registry.get_op("batch_norm").problem(n, c, s, 1e-3, momentum)
     names = ["batch_norm_backward", "batch_norm_inference", "batch_norm_inference_backward"]
     for name in names if n * s == 1 else ["batch_norm", *names]:
         _check(name, problem)
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 3), st.integers(1, 8), st.integers(1, 5), st.integers(1, 9))
-def test_lrn_of_random_shapes(n, c, s, size):
-    for name in ("lrn", "lrn_backward"):
-        _check(name, LrnProblem(n, c, s, size, 0.2))
 
 
 # Bad input.
@@ -335,20 +249,6 @@ X, ONE = np.zeros((2, 3, 4, 5), np.float32), np.ones(3, np.float32)
             lambda: norm.batch_norm(X, algorithm="welford"),
             KernelError,
             "batch_norm: no kernel named 'welford' on cpu; registered: numpy:two_pass",
-        ),
-        (lambda: norm.lrn(X, 0), OptionError, "lrn: size must be an integer >= 1, got 0"),
-        (lambda: norm.lrn(X, 3, -1), OptionError, "lrn: alpha must be >= 0 and finite, got -1"),
-        (lambda: norm.lrn(X, 3, k=0), OptionError, "lrn: k must be > 0 and finite, got 0"),
-        (
-            lambda: norm.lrn(X, 3, alpha_per="window"),
-            OptionError,
-            "lrn: alpha_per must be 'size' or 'element', got 'window'",
-        ),
-        (lambda: norm.lrn(X[0, 0], 3), ShapeError, "lrn: x has shape .*; expected 3 or 4 dim"),
-        (
-            lambda: norm.lrn_backward(X[:, :2], X, 3),
-            ShapeError,
-            r"lrn_backward: dy has shape .*, expected \(2, 3, 4, 5\) as x has it",
         ),
     ],
 )

@@ -14,7 +14,7 @@ from .. import data as datasets
 from .. import models
 from ..data import open_dataset
 from ..data.dataset import Dataset
-from ..errors import NonFiniteLossError, OptionError, RunError
+from ..errors import NonFiniteLossError, OptionError
 from ..graph import Graph
 from ..training.checkpoint import Run, next_folder
 from ..training.evaluate import Evaluation, evaluate, loader
@@ -73,11 +73,7 @@ def train(
     """
     settings = {k: v for k, v in locals().items() if k != "out_folder"}
     folder = out_folder or next_folder("runs", model)
-    if folder.exists():
-        raise RunError(
-            f"{folder}: this run folder exists already and is not overwritten; choose another "
-            "--out, or remove it"
-        )
+    Run.require_free(folder)
     where = resolve(device)
     train_set = _open(data, "train", skip_bad)
     test_set = _open(data, "test", skip_bad)

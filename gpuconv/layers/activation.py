@@ -260,8 +260,8 @@ class Dropout(Layer):
 
     @property
     def draws(self) -> int:
-        """One stream."""
-        return 1
+        """One stream, none where nothing is dropped."""
+        return int(self.p > 0)
 
     def forward(
         self,

@@ -150,7 +150,7 @@ def _require_fit(places: dict[str, Any], state: dict[str, Any]) -> None:
     parts += [f"unexpected {', '.join(surplus)}"] if surplus else []
     if parts + wrong:
         raise StateError(
-            f"load_state_dict: {'; '.join(parts + wrong)}; nothing was loaded. Is it the same model?"
+            f"load_state_dict: {'; '.join(parts + wrong)}; nothing was loaded (same model?)"
         )
 
 

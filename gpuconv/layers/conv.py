@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from gpuconv.kernels.conv2d import op as declared
-
 from .. import ops
 from ..errors import OptionError
+from ..kernels.conv2d import op as declared
 from ..ops.conv import conv_problem
 from ..random import Stream
 from ..shapes import Shape, integer, padding4, pair
@@ -60,7 +59,7 @@ class Conv2d(Layer):
         if c % groups or k % groups:
             raise OptionError(f"Conv2d: groups={groups} must divide {c} input and {k} outputs")
         window = pair(kernel_size, "Conv2d: kernel_size")
-        self.options = {
+        self.options: dict[str, Any] = {
             "stride": pair(stride, "Conv2d: stride"),
             "padding": padding4(padding, "Conv2d: padding"),
             "dilation": pair(dilation, "Conv2d: dilation"),

@@ -58,20 +58,20 @@ class BatchNorm2d(Layer):
             running = self.running_mean.value, self.running_var.value
             y = ops.batch_norm_inference(x, *self._affine(), *running, eps=self.eps)
             return y, ((x, None, None) if kept(keep, train) else None)
-        running = self._running(kept(update, train))
+        updates = kept(update, train)
+        running = (self.running_mean.value, self.running_var.value) if updates else (None, None)
         y, mean, invstd = ops.batch_norm(
             x, *self._affine(), *running, momentum=self.momentum, eps=self.eps
         )
+        if updates:
+            self._count()
         return y, ((x, mean, invstd) if kept(keep, train) else None)
 
-    def _running(self, update: bool) -> tuple[Any, Any]:
-        """The arrays that this pass updates, counted; (None, None) when it must not."""
-        if not update:
-            return None, None
+    def _count(self) -> None:
+        """Note that the running statistics have changed."""
         self.num_batches_tracked.value = np.asarray(self.num_batches_tracked.value + 1)
         self.running_mean.version += 1
         self.running_var.version += 1
-        return self.running_mean.value, self.running_var.value
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
         """Adds the gradients of weight and bias; returns dx."""

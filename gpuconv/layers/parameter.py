@@ -23,7 +23,7 @@ class Tensorlike:
     @property
     def value(self) -> np.ndarray:
         """The array."""
-        return self._value  # type: ignore[no-any-return]
+        return self._value
 
     @value.setter
     def value(self, array: Any) -> None:
@@ -114,7 +114,7 @@ class Parameter(Tensorlike):
             device, dtype = self._target
             values = self._init.draw(self._shape, self._place).astype(dtype)
             self._value = devices.to_device(values, device)
-        return self._value  # type: ignore[no-any-return]
+        return self._value
 
     @value.setter
     def value(self, array: Any) -> None:

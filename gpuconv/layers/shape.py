@@ -88,12 +88,9 @@ class Concat(Layer):
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
         """dy cut into the inputs' parts."""
-        sizes, parts, start = require_saved(self, saved), [], 0
-        for number, size in enumerate(sizes):
-            index = (slice(None),) * (self.axis % dy.ndim) + (slice(start, start + size),)
-            parts.append(ops.copy(dy[index]) if wanted(need_dx, number) else None)
-            start += size
-        return tuple(parts) if len(parts) > 1 else parts[0]
+        cut = ops.concat_backward(dy, require_saved(self, saved), self.axis)
+        parts = tuple(part if wanted(need_dx, i) else None for i, part in enumerate(cut))
+        return parts if len(parts) > 1 else parts[0]
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Sizes along the axis summed; raises ShapeError if the others differ."""

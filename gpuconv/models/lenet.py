@@ -7,6 +7,7 @@ from ..layers import (
     Conv2d,
     Dropout,
     Flatten,
+    Layer,
     Linear,
     MaxPool2d,
     ReLU,
@@ -47,7 +48,7 @@ def _squash() -> Tanh:
     return Tanh(1.7159, 2 / 3)
 
 
-def _subsample(channels: int) -> dict[str, Conv2d | AvgPool2d | Tanh]:
+def _subsample(channels: int) -> dict[str, Layer]:
     """Mean of four, times a trained coefficient per map, plus a trained bias, squashed."""
     affine = Conv2d(
         channels, channels, 1, groups=channels, weight_init=Constant(1.0), bias_init=_ZERO

@@ -3,10 +3,10 @@
 from functools import lru_cache
 from typing import Any
 
-from gpuconv.kernels.pool2d.op import Pool2dProblem
-
 from ..errors import ShapeError
+from ..kernels.pool2d.op import Pool2dProblem
 from ..shapes import Pair, Shape, padding4, pair, pool_size, require_fit
+from ._call import numerics
 
 AXES = ("the height", "the width")
 
@@ -14,20 +14,29 @@ AXES = ("the height", "the width")
 def windows(
     op: str,
     x_shape: Shape,
+    dtype: str,
     kernel_size: Any,
     stride: Any,
     padding: Any,
     dilation: Any,
     ceil_mode: bool,
-) -> tuple:
-    """Every field of a Pool2dProblem in order, checked."""
+) -> dict[str, Any]:
+    """Every field of a Pool2dProblem, checked."""
     shape = four(op, tuple(x_shape))
     kernel = pair(kernel_size, f"{op}: kernel_size")
     strides = kernel if stride is None else pair(stride, f"{op}: stride")
     border, dilations = padding4(padding, f"{op}: padding"), pair(dilation, f"{op}: dilation")
     for axis, name in enumerate(AXES):
         require_fit(op, name, shape[2 + axis], kernel[axis], border[axis], dilations[axis])
-    return *shape, kernel, strides, border, dilations, bool(ceil_mode)
+    return {
+        **dict(zip("nchw", shape, strict=True)),
+        "kernel": kernel,
+        "stride": strides,
+        "padding": border,
+        "dilation": dilations,
+        "ceil_mode": bool(ceil_mode),
+        **numerics(dtype),
+    }
 
 
 def four(op: str, shape: Shape) -> Shape:

@@ -1,14 +1,15 @@
 """Activation functions and their gradients, as functions of arrays of any shape."""
 
+from typing import Any
+
 import numpy as np
 
-from gpuconv.kernels.activation import op as _activation
-from gpuconv.kernels.elementwise import ElementwiseProblem
-from gpuconv.kernels.prelu import op as _prelu
-from gpuconv.kernels.relu import op as _relu
-from gpuconv.kernels.rrelu import op as _rrelu
-
 from ..errors import OptionError, ShapeError
+from ..kernels.activation import op as _activation
+from ..kernels.elementwise import ElementwiseProblem
+from ..kernels.prelu import op as _prelu
+from ..kernels.relu import op as _relu
+from ..kernels.rrelu import op as _rrelu
 from ..random import Stream
 from ._call import call, float_array, numerics
 from ._scalars import place, real
@@ -19,7 +20,7 @@ def _problem(
     name: str,
     array: np.ndarray,
     kind: type[ElementwiseProblem] = ElementwiseProblem,
-    **options: float,
+    **options: Any,
 ) -> ElementwiseProblem:
     numeric = numerics(float_array(op, name, array))
     return kind(array.shape, **options, **numeric)

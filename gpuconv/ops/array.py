@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from gpuconv.kernels.array import op as declared
-
 from .. import device as devices
 from ..device import Device
 from ..errors import DtypeError, ShapeError
+from ..kernels.array import op as declared
 from ..shapes import Shape
 from ._call import FLOATS, call, float_array, numerics
 

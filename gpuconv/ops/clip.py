@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gpuconv.kernels.clip import op as declared
-
+from ..kernels.clip import op as declared
 from ._call import call, float_array, numerics
 from ._scalars import scalar
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.kernels.conv2d import op as declared
-
 from ..errors import OptionError, ShapeError
+from ..kernels.conv2d import op as declared
 from ..shapes import Shape, integer, padding4, pair, require_fit
 from ._call import call, float_array, numerics
 
@@ -24,7 +23,8 @@ def conv_problem(
     epilogue: str = "",
 ) -> declared.Conv2dProblem:
     """The problem of these shapes and options; raises ShapeError or OptionError naming ``op``."""
-    (n, c, h, w), (k, cg, r, s) = _four(op, "input", x_shape), _four(op, "weight", weight_shape)
+    n, c, h, w = _four(op, "input", x_shape)
+    k, cg, r, s = weight_shape = _four(op, "weight", weight_shape)
     groups = integer(groups, f"{op}: groups", 1)
     strides, dilations = pair(stride, f"{op}: stride"), pair(dilation, f"{op}: dilation")
     border = padding4(padding, f"{op}: padding")
@@ -32,7 +32,7 @@ def conv_problem(
         raise ShapeError(f"{op}: groups={groups} does not divide the {k} output channels")
     if c != cg * groups:
         raise ShapeError(
-            f"{op}: input has {c} channels but weight {tuple(weight_shape)} with groups={groups} "
+            f"{op}: input has {c} channels but weight {weight_shape} with groups={groups} "
             f"expects {cg * groups}"
         )
     require_fit(op, "the height", h, r, border[0], dilations[0])
@@ -44,12 +44,13 @@ def conv_problem(
 
 
 def _four(op: str, what: str, shape: Shape) -> Shape:
-    if len(shape) != 4:
-        raise ShapeError(f"{op}: {what} has shape {tuple(shape)}; expected 4 dimensions")
+    if not isinstance(shape, tuple | list) or len(shape) != 4:
+        raise ShapeError(f"{op}: {what} has shape {shape!r}; expected 4 dimensions")
+    shape = tuple(integer(size, f"{op}: {what} size", 0) for size in shape)
     least = (0, 1, 1, 1) if what == "input" else (1, 1, 1, 1)
     if any(size < low for size, low in zip(shape, least, strict=True)):
-        raise ShapeError(f"{op}: {what} has shape {tuple(shape)}; only the batch may be empty")
-    return tuple(shape)
+        raise ShapeError(f"{op}: {what} has shape {shape}; only the batch may be empty")
+    return shape
 
 
 def conv2d(
@@ -108,7 +109,7 @@ def conv2d_input(
     float_array("conv2d_input", "weight", w)
     problem = conv_problem(
         "conv2d_input",
-        tuple(input_shape),
+        input_shape,
         w.shape,
         float_array("conv2d_input", "dy", dy),
         stride=stride,
@@ -138,7 +139,7 @@ def conv2d_weight(
     problem = conv_problem(
         "conv2d_weight",
         x.shape,
-        tuple(weight_shape),
+        weight_shape,
         float_array("conv2d_weight", "x", x),
         stride=stride,
         padding=padding,

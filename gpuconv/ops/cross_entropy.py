@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from gpuconv.kernels.cross_entropy import op as declared
-
 from .. import device as devices
 from ..errors import DataError, DtypeError, OptionError, ShapeError
+from ..kernels.cross_entropy import op as declared
 from ._call import call, float_array, numerics
 
 

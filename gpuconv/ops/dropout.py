@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gpuconv.kernels.dropout import op as declared
-
+from ..kernels.dropout import op as declared
 from ..random import Stream
 from ._call import call, float_array, numerics
 from ._scalars import place, real

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from gpuconv.kernels.linear import op as declared
-
 from ..errors import OptionError, ShapeError
+from ..kernels.linear import op as declared
 from ._call import call, float_array, numerics
 
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from gpuconv.kernels.bce_with_logits import op as _bce
-from gpuconv.kernels.loss import LossProblem
-from gpuconv.kernels.mse import op as _mse
-
 from ..errors import ShapeError
+from ..kernels.bce_with_logits import op as _bce
+from ..kernels.loss import LossProblem
+from ..kernels.mse import op as _mse
 from ._call import call, float_array, numerics
 from ._scalars import scalar
 

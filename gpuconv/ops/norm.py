@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.kernels.batch_norm import op as training
-from gpuconv.kernels.batch_norm_inference import op as inference
-from gpuconv.kernels.lrn import op as local
-
 from ..errors import OptionError, ShapeError
+from ..kernels.batch_norm import op as training
+from ..kernels.batch_norm_inference import op as inference
+from ..kernels.lrn import op as local
 from ..shapes import Shape, integer
 from ._call import call, float_array, numerics
 
@@ -31,7 +30,7 @@ def _number(
     return number
 
 
-def _flat(op: str, shape: Shape) -> Shape:
+def _flat(op: str, shape: Shape) -> tuple[int, int, int]:
     """(N, C, H, W), (N, C) and the like as (N, C, S)."""
     n, c, *plane = shape
     if min(c, *plane, 1) < 1:
@@ -45,7 +44,8 @@ def _batch_problem(
     numeric = numerics(float_array(op, "x", x, (2, 4)))
     epsilon = _number(op, "eps", eps, 0, above=True)
     share = _number(op, "momentum", momentum, 0, 1)
-    return training.BatchNormProblem(*_flat(op, x.shape), epsilon, share, **numeric)
+    n, c, s = _flat(op, x.shape)
+    return training.BatchNormProblem(n, c, s, epsilon, share, **numeric)
 
 
 def _same_shape(op: str, dy: np.ndarray, x: np.ndarray) -> None:
@@ -166,7 +166,8 @@ def _local_problem(
     count, factor = integer(size, f"{op}: size", 1), _number(op, "alpha", alpha, 0)
     factor = factor / count if alpha_per == "size" else factor
     power, base = _number(op, "beta", beta, 0), _number(op, "k", k, 0, above=True)
-    return local.LrnProblem(*_flat(op, x.shape), count, factor, power, base, **numeric)
+    n, c, s = _flat(op, x.shape)
+    return local.LrnProblem(n, c, s, count, factor, power, base, **numeric)
 
 
 def lrn(

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.kernels.adaptive_pool2d import op as adaptive
-from gpuconv.kernels.pool2d import op as declared
-
 from ..errors import ShapeError
+from ..kernels.adaptive_pool2d import op as adaptive
+from ..kernels.pool2d import op as declared
 from ..shapes import Shape, pair
 from ._call import call, float_array, numerics
 from ._pool import four, require_real, windows
@@ -24,8 +23,8 @@ def max_problem(
     ceil_mode: bool = False,
 ) -> declared.Pool2dProblem:
     """The problem of a max pooling; raises ShapeError or OptionError naming ``op``."""
-    sizes = windows(op, x_shape, kernel_size, stride, padding, dilation, ceil_mode)
-    problem = declared.Pool2dProblem(*sizes, **numerics(dtype))
+    fields = windows(op, x_shape, dtype, kernel_size, stride, padding, dilation, ceil_mode)
+    problem = declared.Pool2dProblem(**fields)
     height, width = problem.h + sum(problem.padding[0]), problem.w + sum(problem.padding[1])
     if height * width >= 2**31:
         raise ShapeError(
@@ -96,9 +95,9 @@ def avg_problem(
     count_include_pad: bool = True,
 ) -> declared.AvgPool2dProblem:
     """The problem of an average pooling; raises ShapeError or OptionError naming ``op``."""
-    sizes = windows(op, x_shape, kernel_size, stride, padding, 1, ceil_mode)
+    fields = windows(op, x_shape, dtype, kernel_size, stride, padding, 1, ceil_mode)
     counted = bool(count_include_pad)
-    problem = declared.AvgPool2dProblem(*sizes, count_include_pad=counted, **numerics(dtype))
+    problem = declared.AvgPool2dProblem(**fields, count_include_pad=counted)
     if not counted:
         require_real(op, problem)
     return problem
@@ -189,15 +188,14 @@ def adaptive_problem(
     op: str, x_shape: Shape, dtype: str, output_size: Any
 ) -> adaptive.AdaptivePool2dProblem:
     """The problem of an adaptive pooling; raises ShapeError or OptionError naming ``op``."""
-    shape = four(op, tuple(x_shape))
+    n, c, h, w = four(op, tuple(x_shape))
     if isinstance(output_size, list | tuple) and len(output_size) == 2:
         wanted = tuple(output_size)
     else:
         wanted = (output_size, output_size)
-    given = tuple(s if o is None else o for o, s in zip(wanted, shape[2:], strict=True))
-    return adaptive.AdaptivePool2dProblem(
-        *shape, *pair(given, f"{op}: output_size"), **numerics(dtype)
-    )
+    given = tuple(s if o is None else o for o, s in zip(wanted, (h, w), strict=True))
+    p, q = pair(given, f"{op}: output_size")
+    return adaptive.AdaptivePool2dProblem(n, c, h, w, p, q, **numerics(dtype))
 
 
 def adaptive_avg_pool2d(

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpuconv.kernels.concat import op as _concat
-from gpuconv.kernels.pad import op as _pad
-
 from .. import device as devices
 from ..errors import DeviceError, DtypeError, OptionError, ShapeError
+from ..kernels.concat import op as _concat
+from ..kernels.pad import op as _pad
 from ..shapes import Pair, Shape, integer, pair
 from ._call import call, float_array, numerics
 

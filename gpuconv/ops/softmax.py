@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from gpuconv.kernels.elementwise import ElementwiseProblem
-from gpuconv.kernels.softmax import op as declared
-
 from ..errors import ShapeError
+from ..kernels.elementwise import ElementwiseProblem
+from ..kernels.softmax import op as declared
 from ._call import call, float_array, numerics
 
 

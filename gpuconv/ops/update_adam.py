@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.kernels.adam import op as declared
-
 from .. import device as devices
 from ..errors import OptionError
+from ..kernels.adam import op as declared
 from ..shapes import integer
 from ._call import call, float_array, numerics
 from ._scalars import real, scalar

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from gpuconv.kernels.sgd import op as declared
-
 from ..errors import OptionError
+from ..kernels.sgd import op as declared
 from ._call import call, float_array, numerics
 
 

@@ -87,6 +87,12 @@ class Arena:
             found.append(part)
         return found
 
+    def clear_missing(self) -> None:
+        """Zero the places of gradients that are not there, so that they add nothing to a norm."""
+        for parameter, part in self._parts():
+            if parameter.grad is None:
+                self.gradient[part] = 0
+
     def touched(self) -> None:
         """Count a new version of every parameter that has a gradient."""
         for parameter in self.parameters:

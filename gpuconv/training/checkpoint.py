@@ -62,17 +62,22 @@ class Run:
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         self.folder, self.info = folder, info
 
+    @staticmethod
+    def require_free(folder: str | os.PathLike) -> None:
+        """Raise RunError if something is there already: a run is never overwritten."""
+        if os.path.lexists(folder):
+            raise RunError(
+                f"{folder}: this run folder exists already and is not overwritten; choose another "
+                "--out, or remove it"
+            )
+
     @classmethod
     def create(cls, folder: str | os.PathLike, info: dict[str, Any]) -> "Run":
         """A new folder; raises RunError, touching nothing, if something is there already."""
         path = Path(folder)
+        cls.require_free(path)
         try:
             path.mkdir(parents=True)
-        except FileExistsError:
-            raise RunError(
-                f"{path}: this run folder exists already and is not overwritten; choose another "
-                "--out, or remove it"
-            ) from None
         except OSError as error:
             raise RunError(f"{path}: cannot make the run folder ({error.strerror})") from None
         started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -88,7 +93,7 @@ class Run:
             info = json.loads((path / SETTINGS).read_text())
         except FileNotFoundError:
             raise RunError(
-                f"{path}: no run here ({SETTINGS} is missing); give a folder that gpuconv train made"
+                f"{path}: no run here ({SETTINGS} is missing); give a folder of gpuconv train"
             ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{path / SETTINGS}: cannot be read ({error})") from None

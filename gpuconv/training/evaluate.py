@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,21 +26,22 @@ class Evaluation:
 
 
 def loader(
-    net: Layer, data: "Dataset | Batches", batch_size: int, **options: object
+    net: Layer, data: "Dataset | Batches", batch_size: int, **options: Any
 ) -> "Loader | Batches":
     """A Loader over a dataset, as the net's ``input_shape``, ``mean`` and ``std`` ask for.
 
     A net without them gets the dataset's own image shape and values in [0, 1]. What is not a
     dataset must already be an iterable of (images, labels) and is returned as it is.
     """
-    if isinstance(data, Loader) or not hasattr(data, "classes"):
-        return data
+    if not hasattr(data, "classes"):
+        return cast(Batches, data)
+    dataset = cast(Dataset, data)
     shape = getattr(net, "input_shape", None)
     if shape is None:
-        height, width, channels = data[0][0].shape
+        height, width, channels = dataset[0][0].shape
         shape = (channels, height, width)
     mean, std = getattr(net, "mean", 0.0), getattr(net, "std", 1.0)
-    return Loader(data, batch_size, input_shape=shape, mean=mean, std=std, **options)  # type: ignore[arg-type]
+    return Loader(dataset, batch_size, input_shape=shape, mean=mean, std=std, **options)
 
 
 def correct(prediction: np.ndarray, labels: np.ndarray) -> int:

@@ -47,8 +47,8 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, once."""
         self.arena.refresh()
+        self._clip()
         for part in self.arena.runs():
-            self._clip(self.arena.gradient[part])
             self.update(part)
         self.arena.touched()
         self.steps += 1
@@ -57,11 +57,15 @@ class Optimizer:
         """Update one stretch of the flat arrays."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
-    def _clip(self, gradient: Any) -> None:
+    def _clip(self) -> None:
+        """Bound the gradient of all parameters together."""
+        if self.clip_value is None and self.clip_norm is None:
+            return
+        self.arena.clear_missing()
         if self.clip_value is not None:
-            ops.clip_grad_value(gradient, self._scalar(self.clip_value))
+            ops.clip_grad_value(self.arena.gradient, self._scalar(self.clip_value))
         if self.clip_norm is not None:
-            ops.clip_grad_norm(gradient, self._scalar(self.clip_norm))
+            ops.clip_grad_norm(self.arena.gradient, self._scalar(self.clip_norm))
 
     def _scalar(self, value: float, dtype: str | None = None) -> Any:
         array = np.asarray(value, dtype or self.arena.dtype)

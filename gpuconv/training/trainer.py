@@ -22,8 +22,8 @@ from .step import TrainStep
 class State:
     """What a callback sees: ``event`` is "step" (every k steps) or "epoch" (at its end).
 
-    ``loss`` and ``accuracy`` are means over the steps since the last "step" event, ``losses`` their
-    losses one by one; ``step`` counts from 1.
+    ``loss`` and ``accuracy`` are means over the steps since the last event of the kind, ``losses``
+    their losses one by one; ``step`` counts from 1.
     """
 
     trainer: "Trainer"
@@ -34,7 +34,7 @@ class State:
     accuracy: float
     lr: float
     images_per_s: float
-    losses: tuple[float, ...] = ()
+    losses: tuple[float, ...]
 
 
 Callback = Callable[[State], None]
@@ -91,40 +91,46 @@ class Trainer:
 
     def _epoch(self, epoch: int, batches: "Batches", max_steps: int | None) -> bool:
         """One pass over the batches; False when training is to end."""
-        window, state = Window(), None
+        window, whole = Tally(), Tally()
         for images, labels in batches:
             if not window.losses:
                 self._remember()
             window.add(self.step(images, labels), self.step.prediction, labels)
             self.stop |= self.step.steps == max_steps
             if len(window.losses) == self.read_every or self.stop:
-                state, window = self._read(window, epoch), Window()
+                whole.take(self._read(window, epoch))
+                window = Tally()
             if self.stop:
                 break
         if window.losses:
-            state = self._read(window, epoch)
-        if state is None:
+            whole.take(self._read(window, epoch))
+        if not whole.losses:
             raise DataError("fit: the data gave no batch; give it at least one")
-        self._tell(State(**{**vars(state), "event": "epoch", "losses": ()}))
+        self._tell(self._state("epoch", epoch, whole))
         return not self.stop
 
-    def _read(self, window: "Window", epoch: int) -> State:
+    def _read(self, window: "Tally", epoch: int) -> "Tally":
         """Read the losses of a window, checking them, and tell the callbacks."""
-        losses = [float(devices.to_numpy(loss)) for loss in window.losses]
-        first = self.step.steps - len(losses) + 1
-        for number, loss in enumerate(losses):
+        window.read()
+        first = self.step.steps - len(window.losses) + 1
+        for number, loss in enumerate(window.losses):
             if not isfinite(loss):
                 self._give_up(first + number, epoch, loss, late=number > 0)
-        hits = sum(correct(p, labels) for p, labels in window.results)
-        images = sum(len(labels) for _, labels in window.results)
-        speed = images / (perf_counter() - window.start)
-        mean, accuracy = float(np.mean(losses)), hits / max(images, 1)
-        position = epoch, self.step.steps
-        state = State(
-            self, "step", *position, mean, accuracy, self.optimizer.lr, speed, tuple(losses)
+        self._tell(self._state("step", epoch, window))
+        return window
+
+    def _state(self, event: str, epoch: int, tally: "Tally") -> State:
+        return State(
+            self,
+            event,
+            epoch,
+            self.step.steps,
+            float(np.mean(tally.losses)),
+            tally.hits / max(tally.labels, 1),
+            self.optimizer.lr,
+            tally.images / (perf_counter() - tally.start),
+            tuple(tally.losses),
         )
-        self._tell(state)
-        return state
 
     def _tell(self, state: State) -> None:
         for callback in self.callbacks:
@@ -150,19 +156,35 @@ class Trainer:
         return evaluate(self.net, data, loss=self.loss, batch_size=batch_size)
 
 
-class Window:
-    """Steps whose losses have not been read yet."""
+class Tally:
+    """Losses, hits and images of some steps; device arrays until ``read``."""
 
     def __init__(self) -> None:
         self.losses: list[Any] = []
         self.results: list[tuple[Any, np.ndarray]] = []
+        self.images = self.labels = self.hits = 0
         self.start = perf_counter()
 
     def add(self, loss: Any, prediction: Any, labels: np.ndarray) -> None:
-        """Note a step; classifications are counted when the window is read."""
+        """Note a step; classifications are counted when it is read."""
         self.losses.append(loss)
-        if prediction.ndim == 2 and np.asarray(labels).ndim == 1:
+        self.images += len(prediction)
+        if prediction.ndim == 2 and labels.ndim == 1:
             self.results.append((prediction, labels))
+
+    def read(self) -> None:
+        """Wait for the device: losses become numbers, predictions are compared with labels."""
+        self.losses = [float(devices.to_numpy(loss)) for loss in self.losses]
+        self.labels = sum(len(labels) for _, labels in self.results)
+        self.hits = sum(correct(prediction, labels) for prediction, labels in self.results)
+        self.results = []
+
+    def take(self, other: "Tally") -> None:
+        """Add what another tally has read."""
+        self.losses += other.losses
+        self.images += other.images
+        self.labels += other.labels
+        self.hits += other.hits
 
 
 class Snapshot:

@@ -8,7 +8,7 @@ from .op import accumulate, add, channel_sum, copy, zeros
 @add.kernel("ufunc", backend="numpy")
 def run_add(outs, ins, problem, work):
     """y = a + b."""
-    np.add(*ins, out=outs[0])
+    np.add(ins[0], ins[1], out=outs[0])
 
 
 @accumulate.kernel("ufunc", backend="numpy")

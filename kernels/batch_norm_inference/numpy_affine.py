@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .op import BatchNormProblem, batch_norm_inference, batch_norm_inference_backward
+from ..batch_norm.op import BatchNormProblem
+from .op import batch_norm_inference, batch_norm_inference_backward
 
 
 def _invstd(problem: BatchNormProblem, var: np.ndarray) -> np.ndarray:

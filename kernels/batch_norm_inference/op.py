@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from gpuconv.kernels.batch_norm.op import BatchNormProblem, draw
 
 from gpuconv.registry import Op
+
+from ..batch_norm.op import BatchNormProblem, draw
 
 
 def _normalised(

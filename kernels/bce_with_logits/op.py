@@ -1,6 +1,7 @@
 """bce_with_logits and its gradient: declarations. The mean is over every element."""
 
 from math import fsum
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def reference(problem: LossProblem, x: np.ndarray, target: np.ndarray) -> np.nda
     return np.asarray(fsum(terms) / problem.size)
 
 
-def _sigmoid(v: float) -> float:
+def _sigmoid(v: Any) -> float:
     return float(np.exp(np.minimum(v, 0.0)) / (1.0 + np.exp(-abs(v))))
 
 

@@ -114,7 +114,7 @@ def cases() -> Iterator[Conv2dProblem]:
     yield Conv2dProblem(2, 5, 4, 3, 7, 1, 1)
     yield Conv2dProblem(2, 4, 7, 7, 3, 1, 1, (2, 2))
     yield Conv2dProblem(1, 3, 1, 17, 4, 1, 5, padding=((0, 0), (2, 2)))
-    yield Conv2dProblem(1, 3, 23, 23, 4, 11, 11, (4, 4), ((2, 2), (2, 2)))
+    yield Conv2dProblem(1, 3, 23, 23, 2, 11, 11, (4, 4), ((2, 2), (2, 2)))
     yield Conv2dProblem(1, 1, 1, 1, 1, 1, 1)
     yield Conv2dProblem(2, 1, 3, 3, 2, 5, 5, padding=((2, 3), (3, 2)))
     yield Conv2dProblem(0, 3, 7, 7, 4, 3, 3, padding=both)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from gpuconv.random import keep_threshold, words
+from gpuconv.random import keep_threshold
 
+from ..elementwise import draw_words
 from .op import dropout
 
 
@@ -11,8 +12,7 @@ from .op import dropout
 def run(outs, ins, problem, work):
     """y = x * (gain where the unit stays, else 0)."""
     (y,), (x, *place) = outs, ins
-    drawn = words(*map(int, place), x.size).reshape(x.shape)
-    np.copyto(y, drawn < keep_threshold(problem.p))
+    np.copyto(y, draw_words(place, x.shape) < keep_threshold(problem.p))
     y *= problem.gain
     with np.errstate(invalid="ignore"):
         y *= x

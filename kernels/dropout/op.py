@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuconv.random import keep_threshold, words
+from gpuconv.random import keep_threshold
 from gpuconv.registry import Op
 
-from ..elementwise import DrawingProblem, case_shapes, draw, per_element
+from ..elementwise import PLACE, DrawingProblem, case_shapes, draw, draw_words, per_element
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DropoutProblem(DrawingProblem):
 def reference(problem: DropoutProblem, x: np.ndarray, *place: np.ndarray) -> np.ndarray:
     """y = x / (1 - p) where the word < floor((1 - p) 2^32), else 0 * x: NaN stays NaN."""
     y = np.zeros(problem.shape)
-    drawn = words(*map(int, place), x.size).reshape(problem.shape)
+    drawn = draw_words(place, problem.shape)
     with np.errstate(invalid="ignore"):
         for i in np.ndindex(problem.shape):
             kept = int(drawn[i]) < keep_threshold(problem.p)
@@ -43,11 +43,13 @@ def scale(problem: DropoutProblem, outs: tuple, *arrays: np.ndarray) -> np.ndarr
 
 
 def cases() -> Iterator[DropoutProblem]:
-    """The shapes at p = 0.5, then p = 0.3, none dropped, nearly all dropped, all dropped."""
+    """The shapes at p = 0.5; then p = 0.3, few kept, all or none; a word that is the threshold."""
     for shape in case_shapes():
         yield DropoutProblem(shape)
     for p in (0.3, 0.0, 0.97, 1.0):
         yield DropoutProblem((3, 67), p)
+    word = int(draw_words(PLACE, (37,))[20])
+    yield DropoutProblem((37,), 1.0 - word * 2.0**-32)
 
 
 dropout = Op(

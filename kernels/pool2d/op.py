@@ -4,7 +4,7 @@ Letters as in conv2d: input N C H W, window R S, output N C P Q.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,7 +63,9 @@ class Pool2dProblem(Problem):
         """Every output element and the input elements of its window, in row-major order."""
         for n, c, p, q in np.ndindex(self.n, self.c, self.p, self.q):
             met = self.positions(p, q)
-            inside = [(n, c, i, j) for i, j in met if 0 <= i < self.h and 0 <= j < self.w]
+            inside: list[Index] = [
+                (n, c, i, j) for i, j in met if 0 <= i < self.h and 0 <= j < self.w
+            ]
             yield (n, c, p, q), inside
 
 
@@ -152,9 +154,10 @@ def max_cases() -> Iterator[Pool2dProblem]:
 def avg_cases() -> Iterator[AvgPool2dProblem]:
     """The shared cases, with padding counted in the divisor and without."""
     for case in shared_cases():
-        yield AvgPool2dProblem(*case)
+        problem = AvgPool2dProblem(*case)
+        yield problem
         if len(case) > 6:
-            yield AvgPool2dProblem(*case, count_include_pad=False)
+            yield replace(problem, count_include_pad=False)
     yield AvgPool2dProblem(1, 2, 3, 4, (2, 2), (2, 1), ((2, 3), (1, 2)))  # windows of padding only
 
 

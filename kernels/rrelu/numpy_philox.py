@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from gpuconv.random import words
-
 from .._numpy import branch
+from ..elementwise import draw_words
 from .op import RreluProblem, rrelu, rrelu_backward
 
 
 def _factors(problem: RreluProblem, out: np.ndarray, x: np.ndarray, place: tuple) -> None:
     """out = slope where x <= 0, else 1."""
-    drawn = words(*map(int, place), x.size).reshape(x.shape)
-    slopes = np.asarray(drawn >> 8).astype(np.float32)
+    slopes = np.asarray(draw_words(place, x.shape) >> 8).astype(np.float32)
     slopes *= np.float32(2.0**-24)
     slopes *= np.float32(problem.upper - problem.lower)
     slopes += np.float32(problem.lower)

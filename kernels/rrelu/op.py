@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuconv.random import words
 from gpuconv.registry import EXACT, Op
 
-from ..elementwise import DrawingProblem, case_shapes, draw, per_element
+from ..elementwise import DrawingProblem, case_shapes, draw, draw_words, per_element
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ def _times(problem: RreluProblem, values: np.ndarray, x: np.ndarray, place: tupl
     low, span = np.float32(problem.lower), np.float32(problem.upper - problem.lower)
     rounded = np.dtype(problem.dtype).type
     result = np.zeros(problem.shape)
-    drawn = words(*map(int, place), result.size).reshape(problem.shape)
+    drawn = draw_words(place, problem.shape)
     for i in np.ndindex(problem.shape):
         slope = low + span * (np.float32(drawn[i] >> 8) * np.float32(2.0**-24))
         result[i] = rounded(np.float64(slope) * values[i]) if x[i] <= 0 else values[i]

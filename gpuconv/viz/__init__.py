@@ -1,0 +1,1 @@
+"""Pictures of nets and runs; needs matplotlib (pip install 'gpuconv[plot]')."""

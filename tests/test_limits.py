@@ -1,0 +1,43 @@
+"""Limits hold inside their block and are checked when they are set."""
+
+import numpy as np
+import pytest
+
+from gpuconv import ops
+from gpuconv.errors import KernelError, OptionError
+from gpuconv.limits import current_limits, limits
+
+
+def test_a_limit_on_precision_reaches_float32_calls_only():
+    x = np.ones((1, 1, 2, 2))
+    with limits(precision="tf32"):
+        assert ops.conv2d(x, x).item() == 4
+        with pytest.raises(KernelError, match=r"computes in fp32, fp64, not in tf32"):
+            ops.conv2d(x.astype("float32"), x.astype("float32"))
+
+
+def test_limits_nest_and_end():
+    outside = current_limits()
+    with limits(max_workspace=10, precision="bf16"):
+        with limits(max_workspace=20) as inner:
+            assert (inner.max_workspace, inner.precision) == (20, "bf16")
+        assert current_limits().max_workspace == 10
+    with pytest.raises(ZeroDivisionError), limits(max_error=0.1):
+        _ = 1 / 0
+    assert current_limits() == outside
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        ({"workspace": 1}, "limits: unknown limit workspace; expected max_workspace, precision"),
+        ({"precision": "fp8"}, "limits: unknown precision 'fp8'; expected one of fp32, fp32x3"),
+        ({"max_workspace": -1}, "limits: max_workspace must be >= 0 or None, got -1"),
+        ({"max_error": float("nan")}, "limits: max_error must be >= 0 or None, got nan"),
+        ({"max_workspace": "1GB"}, "limits: max_workspace must be >= 0 or None, got '1GB'"),
+    ],
+)
+def test_bad_limits_are_refused(bad, text):
+    with pytest.raises(OptionError) as caught, limits(**bad):
+        pytest.fail("the block was entered")
+    assert str(caught.value).startswith(text)
