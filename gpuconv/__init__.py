@@ -1,14 +1,12 @@
 """Convolutional networks trained on kernels that people can read, choose, measure and trust."""
 
 from . import _layout as _layout  # first: it makes gpuconv.kernels and gpuconv.benchmarks findable
-
-__version__ = "0.1.0"
-
 from . import data as data
 from . import layers as layers
 from . import models as models
 from . import ops as ops
 from . import random as random
+from ._version import __version__ as __version__
 from .device import to_device as to_device
 from .device import to_numpy as to_numpy
 from .errors import GpuconvError as GpuconvError

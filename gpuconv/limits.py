@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from numbers import Real
 
 from .errors import OptionError
 
@@ -28,7 +27,7 @@ class Limits:
             )
         for name in ("max_workspace", "max_error"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and value >= 0):
+            if value is not None and not (isinstance(value, int | float) and value >= 0):
                 raise OptionError(f"limits: {name} must be >= 0 or None, got {value!r}")
 
     def objection(self, workspace: int, error: float, deterministic: bool) -> str | None:

@@ -1,13 +1,10 @@
 """What a graph is made of: handles that name values, nodes that make them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import GpuconvError
 from .layers.base import Layer
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 Key = tuple[str, int]
 
@@ -16,7 +13,7 @@ Key = tuple[str, int]
 class Handle:
     """A value of a graph: output ``index`` of the node ``name``, or an input."""
 
-    graph: "Graph"
+    graph: Layer
     name: str
     index: int = 0
 

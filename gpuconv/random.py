@@ -98,9 +98,13 @@ class Stream:
         """float64 normal values (Box and Muller 1958), two from each pair of words."""
         size = prod(shape)
         pairs = self.words(size + size % 2).reshape(-1, 2)
-        radius = std * np.sqrt(-2.0 * np.log((pairs[:, 0] + 0.5) * 2.0**-32))
-        angle = (2.0 * np.pi * 2.0**-32) * pairs[:, 1]
-        both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        both = np.empty(pairs.shape)
+        for start in range(0, len(pairs), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            radius = std * np.sqrt(-2.0 * np.log((pairs[part, 0] + 0.5) * 2.0**-32))
+            angle = (2.0 * np.pi * 2.0**-32) * pairs[part, 1]
+            np.multiply(radius, np.cos(angle), out=both[part, 0])
+            np.multiply(radius, np.sin(angle), out=both[part, 1])
         return both.reshape(-1)[:size].reshape(shape)
 
     def permutation(self, size: int) -> np.ndarray:

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from .layers.base import Layer
 from .shapes import Shape
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 ITEMSIZE = 4  # float32
 
@@ -72,10 +69,10 @@ def _cells(name: str, layer: str, shape: str, row: Row | Summary) -> tuple[str, 
     return name, layer, shape, *figures
 
 
-def summarize(net: "Graph", *shapes: Shape) -> Summary:
-    """Summary for inputs of these shapes, batch included; raises ShapeError if they do not fit.
+def summarize(net: Any, *shapes: Shape) -> Summary:
+    """Summary of a Graph for inputs of these shapes, batch included; nothing is computed.
 
-    Nothing is computed and no parameter is drawn.
+    Raises ShapeError if the shapes do not fit.
     """
     parameters = net.parameters()
     walker = _Walker()
@@ -100,13 +97,13 @@ class _Walker:
         self.seen: set[int] = set()
         self.results: tuple[Value, ...] = ()
 
-    def walk(self, net: "Graph", given: tuple[Value, ...], prefix: str) -> Iterator[Row]:
+    def walk(self, net: Any, given: tuple[Value, ...], prefix: str) -> Iterator[Row]:
         """A row for every layer that is not itself a graph; leaves the outputs in ``results``."""
         values = dict(zip(((name, 0) for name in net.inputs), given, strict=True))
         for node in net.nodes:
             sources = tuple(values[key] for key in node.sources)
             if hasattr(node.layer, "nodes"):
-                yield from self.walk(cast("Graph", node.layer), sources, f"{prefix}{node.name}.")
+                yield from self.walk(node.layer, sources, f"{prefix}{node.name}.")
             else:
                 yield self._row(prefix + node.name, node.layer, sources)
             values.update(zip(node.results, self.results, strict=True))

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
-    **dict.fromkeys(("_layout", "errors", "limits", "random", "shapes"), 0),
+    **dict.fromkeys(("_layout", "_version", "errors", "limits", "random", "shapes"), 0),
     **dict.fromkeys(("cuda", "device", "emulator", "plans", "registry"), 1),
     "kernels": 2,
     **dict.fromkeys(("battery", "ops"), 3),

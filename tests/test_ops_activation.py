@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from differences import gradient, values
-from gpuconv.kernels.elementwise import DrawingProblem, ElementwiseProblem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuconv import battery, device, errors, registry
+from gpuconv.kernels.elementwise import DrawingProblem, ElementwiseProblem
 from gpuconv.ops import activation as ops
 from gpuconv.random import Stream
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..data import open_dataset
+from ..errors import DataError
 from ..training.checkpoint import Run
 from ..training.evaluate import evaluate
 from ._app import app, out
@@ -30,17 +31,18 @@ def evaluate_run(
     opened = Run.open(run)
     where = resolve(device, quiet=as_json)
     dataset = open_dataset(data or opened.info["data"], split, skip_bad=skip_bad)
-    if list(dataset.classes) != list(opened.info["classes"]):
-        raise typer.BadParameter(
-            f"{dataset.name} has classes {dataset.classes}, the run was trained on "
-            f"{opened.info['classes']}",
-            param_hint="--data",
+    if list(dataset.classes) != opened.info["classes"]:
+        raise DataError(
+            f"eval: {dataset.name} has classes {', '.join(dataset.classes)} but the run was "
+            f"trained on {', '.join(opened.info['classes'])}; give --data with the same classes"
         )
-    net = opened.net(where)
+    net, skipped = opened.net(where), getattr(dataset, "skipped", 0)
     with images_bar(len(dataset), f"eval {dataset.name}", quiet=as_json) as progress:
         found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
     if as_json:
-        out.print_json(json.dumps({"split": split, **vars(found)}))
+        out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))
         return
+    if skipped:
+        out.print(f"unreadable images left out: {skipped}")
     out.print(f"{found.images:,} images of {dataset.name} ({split}), loss {found.loss:.4f}")
     out.print(f"{split} accuracy {found.accuracy:.4f}")

@@ -1,8 +1,9 @@
 """gpuconv train."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from .. import data as datasets
 from .. import models
 from ..data import open_dataset
 from ..data.dataset import Dataset
-from ..errors import NonFiniteLossError, OptionError
+from ..errors import OptionError
 from ..graph import Graph
 from ..training.checkpoint import Run, next_folder
 from ..training.evaluate import Evaluation, evaluate, loader
@@ -42,7 +43,7 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
-    lr: Annotated[float, typer.Option(min=0.0, help="highest learning rate")] = 0.03,
+    lr: Annotated[float, typer.Option(min=0.0, help="highest learning rate")] = 0.05,
     momentum: Annotated[float, typer.Option(min=0.0, help="of SGD")] = 0.9,
     weight_decay: Annotated[float, typer.Option(min=0.0, help="of SGD")] = 5e-4,
     schedule: Annotated[
@@ -50,7 +51,7 @@ def train(
     ] = "cosine",
     shift: Annotated[
         int, typer.Option(min=0, help="augment: move each image by up to so many pixels")
-    ] = 1,
+    ] = 2,
     flip: Annotated[bool, typer.Option(help="augment: mirror every other image")] = False,
     dropout: Annotated[float | None, typer.Option(min=0.0, help="default: the model's own")] = None,
     clip_norm: Annotated[float | None, typer.Option(help="bound the gradient's norm")] = None,
@@ -75,6 +76,7 @@ def train(
     folder = out_folder or next_folder("runs", model)
     Run.require_free(folder)
     where = resolve(device)
+    settings["dropout"] = models.get(model).dropout if dropout is None else dropout
     train_set = _open(data, "train", skip_bad)
     test_set = _open(data, "test", skip_bad)
     net = models.create(model, len(train_set.classes), dropout, seed).to(where)
@@ -86,8 +88,11 @@ def train(
     _describe(net, model, train_set, test_set, batches)
     run = Run.create(folder, _info(net, settings, where, train_set))
     session = Session(run, trainer, test_set, settings)
-    session.fit(batches)
-    session.finish()
+    with session.recorded():
+        session.fit(batches)
+        session.finish()
+    if session.interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _open(spec: str, split: str, skip_bad: bool) -> Dataset:
@@ -111,6 +116,8 @@ def _augmentations(shift: int, flip: bool) -> list[Any]:
 
 def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
     lr, kind = settings["lr"], settings["schedule"]
+    if not isfinite(lr):
+        raise OptionError(f"--lr {lr}: expected a finite number")
     if kind not in ("cosine", "constant"):
         raise OptionError(f"--schedule {kind}: expected cosine or constant")
     rate = warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
@@ -165,20 +172,26 @@ class Session:
         self.task: TaskID | None = None
         trainer.callbacks.append(self.tell)
 
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Whatever ends the run, the net is saved and run.json says how it ended."""
+        try:
+            yield
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            self.run.save(self.trainer.net)
+            self.run.write(status="interrupted" if stopped else "failed", error=str(error))
+            raise
+
     def fit(self, batches: Any) -> None:
-        """Train; what was learned is saved whatever ends it."""
+        """Train, and save the weights."""
         total = self.settings["epochs"] * len(batches)
         limit = self.settings["max_steps"]
         with self.progress, _interruptible(self):
             self.task = self.progress.add_task(
                 "train", total=min(total, limit or total), figures=""
             )
-            try:
-                self.trainer.fit(batches, self.settings["epochs"], max_steps=limit)
-            except NonFiniteLossError as error:
-                self.run.save(self.trainer.net)
-                self.run.write(status="failed", error=str(error))
-                raise
+            self.trainer.fit(batches, self.settings["epochs"], max_steps=limit)
         self.run.save(self.trainer.net)
 
     def tell(self, state: State) -> None:
@@ -198,7 +211,7 @@ class Session:
         )
         every = self.settings["eval_every"]
         if every and state.epoch % every == 0:
-            found = evaluate(self.trainer.net, self.test_set)
+            found = self._measure()
             record = {"test_loss": found.loss, "test_accuracy": found.accuracy}
             self.run.log({"step": state.step, "epoch": state.epoch, **record})
             line += f"  test accuracy {found.accuracy:.4f}"
@@ -209,11 +222,19 @@ class Session:
         for number, loss in enumerate(state.losses):
             self.run.log({"step": first + number, "epoch": state.epoch, "loss": loss})
 
+    def _measure(self, progress: Callable[[int], None] | None = None) -> Evaluation:
+        """Test figures; a loss that is not finite means that the last steps broke the net."""
+        found = evaluate(self.trainer.net, self.test_set, progress=progress)
+        if not isfinite(found.loss):
+            steps = self.trainer.step.steps
+            self.trainer.give_up(f"the test loss is {found.loss} after step {steps}")
+        return found
+
     def finish(self) -> None:
         """Measure on the test images, write the figures, print where they are."""
         status = "interrupted" if self.interrupted else "done"
         with images_bar(len(self.test_set), "test") as progress:
-            found: Evaluation = evaluate(self.trainer.net, self.test_set, progress=progress)
+            found = self._measure(progress)
         final = {
             "steps": self.trainer.step.steps,
             "test_loss": found.loss,
@@ -223,8 +244,6 @@ class Session:
         self.run.write(status=status, final=final)
         out.print(f"run: {self.run.folder}")
         out.print(f"test accuracy {found.accuracy:.4f}")
-        if self.interrupted:
-            raise typer.Exit(INTERRUPTED)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Layer:
         _require_fit(places, state)
         for name, array in state.items():
             place = places[name]
-            here, dtype = devices.of(place.value), place.value.dtype
+            here, dtype = place.home
             values = np.array(devices.to_numpy(array), dtype)  # a copy: the caller's stays his
             if isinstance(place, Parameter) and place._slot is not None:
                 place.value[...] = devices.to_device(values, here)
@@ -142,9 +142,10 @@ def _require_fit(places: dict[str, Any], state: dict[str, Any]) -> None:
     missing = sorted(set(places) - set(state) - optional)
     surplus = sorted(set(state) - set(places))
     wrong = [
-        f"{name} has shape {tuple(state[name].shape)}, expected {place.shape}"
+        f"{name} has shape {tuple(state[name].shape)} and dtype {state[name].dtype}, expected "
+        f"{place.shape} and {place.home[1]}"
         for name, place in places.items()
-        if name in state and tuple(state[name].shape) != place.shape
+        if name in state and not _fits(name, place, state[name])
     ]
     parts = [f"missing {', '.join(missing)}"] if missing else []
     parts += [f"unexpected {', '.join(surplus)}"] if surplus else []
@@ -152,6 +153,12 @@ def _require_fit(places: dict[str, Any], state: dict[str, Any]) -> None:
         raise StateError(
             f"load_state_dict: {'; '.join(parts + wrong)}; nothing was loaded (same model?)"
         )
+
+
+def _fits(name: str, place: Tensorlike, array: Any) -> bool:
+    devices.of(array, "load_state_dict", name)
+    castable = np.can_cast(array.dtype, place.home[1], "same_kind")
+    return tuple(array.shape) == place.shape and castable
 
 
 def kept(keep: bool | None, train: bool) -> bool:

@@ -59,9 +59,13 @@ class BatchNorm2d(Layer):
             y = ops.batch_norm_inference(x, *self._affine(), *running, eps=self.eps)
             return y, ((x, None, None) if kept(keep, train) else None)
         updates = kept(update, train)
-        running = (self.running_mean.value, self.running_var.value) if updates else (None, None)
         y, mean, invstd = ops.batch_norm(
-            x, *self._affine(), *running, momentum=self.momentum, eps=self.eps
+            x,
+            *self._affine(),
+            self.running_mean.value if updates else None,
+            self.running_var.value if updates else None,
+            momentum=self.momentum,
+            eps=self.eps,
         )
         if updates:
             self._count()

@@ -45,6 +45,11 @@ class Tensorlike:
         """How many elements there are."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    @property
+    def home(self) -> tuple[Device, str]:
+        """Device and dtype; known before the array is drawn."""
+        return devices.of(self._value), self._value.dtype.name
+
     def move(self, device: Device | None = None, dtype: str | None = None) -> None:
         """Move to a device and to a dtype (None leaves it)."""
         if device is not None:
@@ -103,6 +108,11 @@ class Parameter(Tensorlike):
         return self._shape if self._init is not None else super().shape
 
     @property
+    def home(self) -> tuple[Device, str]:
+        """Device and dtype; known before the array is drawn."""
+        return super().home if self.drawn else self._target
+
+    @property
     def drawn(self) -> bool:
         """Whether the value is there; a lazy parameter's is not until it is read."""
         return self._value is not None
@@ -125,8 +135,7 @@ class Parameter(Tensorlike):
         if self._init is not None and (again or not self.drawn):
             self._place = Stream(seed, 0, INIT + number)
             if self.drawn:
-                device, dtype = devices.of(self._value), self._value.dtype.name
-                self._value, self._target = None, (device, dtype)
+                self._target, self._value = self.home, None
                 self.version += 1
 
     def move(self, device: Device | None = None, dtype: str | None = None) -> None:

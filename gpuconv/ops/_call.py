@@ -1,5 +1,6 @@
 """The one path from a function of this package to a kernel: check, allocate, choose, call."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,17 @@ from ..registry import Op, Problem, choose
 FLOATS = ("float32", "float64")
 
 
+@cache
+def dtype_name(dtype: np.dtype) -> str:
+    """``dtype.name``, which NumPy makes anew each time."""
+    return str(dtype.name)
+
+
 def float_array(op: str, name: str, array: Any, ndim: int | tuple[int, ...] | None = None) -> str:
     """The dtype's name of a float32 or float64 array with ``ndim`` dimensions, else an error."""
     devices.of(array, op, name)
-    if array.dtype.name not in FLOATS:
+    dtype = dtype_name(array.dtype)
+    if dtype not in FLOATS:
         raise DtypeError(
             f"{op}: {name} is {array.dtype}; expected float32 or float64 "
             f"(convert it with {name}.astype('float32'))"
@@ -25,7 +33,7 @@ def float_array(op: str, name: str, array: Any, ndim: int | tuple[int, ...] | No
     if allowed is not None and array.ndim not in allowed:
         wanted = " or ".join(map(str, allowed))
         raise ShapeError(f"{op}: {name} has shape {array.shape}; expected {wanted} dimensions")
-    return str(array.dtype.name)
+    return dtype
 
 
 def numerics(dtype: str) -> dict[str, Any]:
@@ -88,7 +96,7 @@ def _check(op: Op, problem: Problem, names: tuple[str, ...], given: tuple) -> De
 
 
 def _match(op: str, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> None:
-    if array.dtype.name != dtype:
+    if dtype_name(array.dtype) != dtype:
         raise DtypeError(
             f"{op}: {name} is {array.dtype}, expected {dtype} as the other arrays have it "
             f"(convert it with {name}.astype('{dtype}'))"

@@ -6,7 +6,7 @@ from .. import device as devices
 from ..device import Device
 from ..errors import DtypeError, ShapeError
 from ..kernels.array import op as declared
-from ..shapes import Shape
+from ..shapes import Shape, integer
 from ._call import FLOATS, call, float_array, numerics
 
 
@@ -38,10 +38,11 @@ def zeros(
     algorithm: str | None = None,
 ) -> np.ndarray:
     """Zeros of ``shape`` on ``device``; ``dtype`` is float32 or float64 (else DtypeError)."""
-    name = np.dtype(dtype).name
-    if name not in FLOATS:
-        raise DtypeError(f"zeros: dtype is {name}; expected float32 or float64")
-    problem = declared.ArrayProblem(tuple(shape), **numerics(name))
+    name = next((n for n in FLOATS if dtype in (n, np.dtype(n), np.dtype(n).type)), None)
+    if name is None:
+        raise DtypeError(f"zeros: dtype is {dtype!r}; expected 'float32' or 'float64'")
+    sizes = tuple(integer(size, "zeros: shape", 0) for size in shape)
+    problem = declared.ArrayProblem(sizes, **numerics(name))
     return call(declared.zeros, problem, device=devices.get(device), algorithm=algorithm)
 
 

@@ -6,6 +6,7 @@ from .. import device as devices
 from ..errors import DataError, DtypeError, OptionError, ShapeError
 from ..kernels.cross_entropy import op as declared
 from ._call import call, float_array, numerics
+from ._scalars import real
 
 
 def _problem(
@@ -13,7 +14,7 @@ def _problem(
 ) -> declared.CrossEntropyProblem:
     dtype = float_array(op, "x", x, (2, 4))
     here = devices.of(target, op, "target")
-    if not 0.0 <= label_smoothing < 1.0:
+    if not real(label_smoothing, f"{op}: label_smoothing", 0.0) < 1.0:
         raise OptionError(f"{op}: label_smoothing must be in [0, 1), got {label_smoothing!r}")
     if target.dtype.kind not in "iu":
         raise DtypeError(f"{op}: target is {target.dtype}; expected class numbers (int64)")

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import device as devices
 from .. import models
+from .._version import __version__
 from ..errors import RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
@@ -51,8 +52,6 @@ def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 def versions() -> dict[str, str]:
     """Versions that the numbers of a run depend on."""
-    from .. import __version__
-
     return {"gpuconv": __version__, "python": platform.python_version(), "numpy": np.__version__}
 
 

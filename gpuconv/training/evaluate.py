@@ -18,7 +18,7 @@ Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss, share of images whose largest output is their label, and how many there were."""
+    """Mean loss, share of labels that the largest output hits (0 without classes), image count."""
 
     loss: float
     accuracy: float
@@ -34,7 +34,7 @@ def loader(
     dataset must already be an iterable of (images, labels) and is returned as it is.
     """
     if not hasattr(data, "classes"):
-        return cast(Batches, data)
+        return data
     dataset = cast(Dataset, data)
     shape = getattr(net, "input_shape", None)
     if shape is None:
@@ -44,9 +44,16 @@ def loader(
     return Loader(dataset, batch_size, input_shape=shape, mean=mean, std=std, **options)
 
 
-def correct(prediction: np.ndarray, labels: np.ndarray) -> int:
-    """How many rows have their largest value at the label."""
-    return int((devices.to_numpy(prediction).argmax(1) == labels).sum())
+def hits(prediction: Any, labels: Any) -> tuple[int, int]:
+    """How many labels are the class with the largest output, and how many labels there are.
+
+    Shapes: prediction (N, K, ...), labels (N, ...); (0, 0) for labels that are no class numbers.
+    """
+    shape = prediction.shape[:1] + prediction.shape[2:]
+    if prediction.ndim < 2 or labels.shape != shape or labels.dtype.kind not in "iu":
+        return 0, 0
+    found = devices.to_numpy(prediction).argmax(1) == devices.to_numpy(labels)
+    return int(found.sum()), found.size
 
 
 def evaluate(
@@ -62,15 +69,16 @@ def evaluate(
     Raises DataError for no images, and what loader and net raise.
     """
     criterion, step = loss or CrossEntropyLoss(), InferenceStep(net)
-    total, hits, count = 0.0, 0, 0
+    total, right, labelled, count = 0.0, 0, 0, 0
     for images, labels in loader(net, data, batch_size):
         prediction = step(images)
         target = devices.to_device(labels, devices.of(prediction))
         total += float(devices.to_numpy(criterion(prediction, target))) * len(labels)
-        hits += correct(prediction, labels)
+        batch_right, batch_labelled = hits(prediction, labels)
+        right, labelled = right + batch_right, labelled + batch_labelled
         count += len(labels)
         if progress is not None:
             progress(len(labels))
     if not count:
         raise DataError("evaluate: there are no images; give at least one")
-    return Evaluation(total / count, hits / count, count)
+    return Evaluation(total / count, right / max(labelled, 1), count)

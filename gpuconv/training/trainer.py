@@ -13,7 +13,7 @@ from ..data.dataset import Dataset
 from ..errors import DataError, NonFiniteLossError
 from ..layers import CrossEntropyLoss, Layer
 from ..shapes import integer
-from .evaluate import Batches, Evaluation, correct, evaluate, loader
+from .evaluate import Batches, Evaluation, evaluate, hits, loader
 from .optimizers import Optimizer
 from .step import TrainStep
 
@@ -75,28 +75,34 @@ class Trainer:
     ) -> "Trainer":
         """Train for ``epochs`` over a dataset, or over an iterable of (images, labels).
 
-        A dataset is shuffled anew each epoch. Raises NonFiniteLossError when the loss becomes NaN
-        or infinite, the net set back to its last good state; DataError when there is no batch.
+        A dataset is shuffled anew each epoch; ``max_steps`` counts the steps of this call. Raises
+        NonFiniteLossError when the loss becomes NaN or infinite, the net set back to its last good
+        state; DataError when there is no batch.
         """
+        last = None
         if max_steps is not None:
-            integer(max_steps, "fit: max_steps", 1)
+            last = self.step.steps + integer(max_steps, "fit: max_steps", 1)
         options = {"shuffle": True, "augment": augment, "seed": self.seed}
         batches = loader(self.net, data, batch_size, **options)
-        for epoch in range(integer(epochs, "fit: epochs", 1)):
-            if hasattr(batches, "set_epoch"):
-                batches.set_epoch(epoch)
-            if not self._epoch(epoch + 1, batches, max_steps):
-                break
+        self._good = []
+        try:
+            for epoch in range(integer(epochs, "fit: epochs", 1)):
+                if hasattr(batches, "set_epoch"):
+                    batches.set_epoch(epoch)
+                if not self._epoch(epoch + 1, batches, last):
+                    break
+        finally:
+            self.stop = False
         return self
 
-    def _epoch(self, epoch: int, batches: "Batches", max_steps: int | None) -> bool:
+    def _epoch(self, epoch: int, batches: "Batches", last: int | None) -> bool:
         """One pass over the batches; False when training is to end."""
         window, whole = Tally(), Tally()
         for images, labels in batches:
             if not window.losses:
                 self._remember()
             window.add(self.step(images, labels), self.step.prediction, labels)
-            self.stop |= self.step.steps == max_steps
+            self.stop |= self.step.steps == last
             if len(window.losses) == self.read_every or self.stop:
                 whole.take(self._read(window, epoch))
                 window = Tally()
@@ -115,7 +121,8 @@ class Trainer:
         first = self.step.steps - len(window.losses) + 1
         for number, loss in enumerate(window.losses):
             if not isfinite(loss):
-                self._give_up(first + number, epoch, loss, late=number > 0)
+                where = f"the loss is {loss} at step {first + number} (epoch {epoch})"
+                self.give_up(where, self._good[-1 if number else 0])
         self._tell(self._state("step", epoch, window))
         return window
 
@@ -140,15 +147,16 @@ class Trainer:
         """Keep the state before this window and before the last one."""
         self._good = [*self._good[-1:], Snapshot(self.net, self.optimizer)]
 
-    def _give_up(self, step: int, epoch: int, loss: float, late: bool) -> None:
-        """Set the net back to a state whose loss was finite, and say where it broke."""
-        snapshot = self._good[-1 if late else 0]
-        lr = self.optimizer.lr
-        snapshot.restore(self.net, self.optimizer)
+    def give_up(self, where: str, good: "Snapshot | None" = None) -> None:
+        """Set the net back to a state whose loss was finite, and say ``where`` it broke.
+
+        Raises NonFiniteLossError. The state is ``good``, else that before the last loss reading.
+        """
+        good = good or self._good[-1]
+        good.restore(self.net, self.optimizer)
         raise NonFiniteLossError(
-            f"training: the loss is {loss} at step {step} (epoch {epoch}); the net was set back to "
-            f"its state after step {snapshot.steps}. Try a lower learning rate (now {lr:g}), a "
-            "warm-up, or clip_norm"
+            f"training: {where}; the net was set back to its state after step {good.steps}. Try a "
+            f"lower learning rate ({self.optimizer.lr:g} there), a warm-up, or clip_norm"
         )
 
     def evaluate(self, data: "Dataset | Batches", batch_size: int = 256) -> Evaluation:
@@ -169,14 +177,14 @@ class Tally:
         """Note a step; classifications are counted when it is read."""
         self.losses.append(loss)
         self.images += len(prediction)
-        if prediction.ndim == 2 and labels.ndim == 1:
-            self.results.append((prediction, labels))
+        self.results.append((prediction, labels))
 
     def read(self) -> None:
         """Wait for the device: losses become numbers, predictions are compared with labels."""
         self.losses = [float(devices.to_numpy(loss)) for loss in self.losses]
-        self.labels = sum(len(labels) for _, labels in self.results)
-        self.hits = sum(correct(prediction, labels) for prediction, labels in self.results)
+        for prediction, labels in self.results:
+            right, labelled = hits(prediction, labels)
+            self.hits, self.labels = self.hits + right, self.labels + labelled
         self.results = []
 
     def take(self, other: "Tally") -> None:

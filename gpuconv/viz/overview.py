@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
-from ..data import Loader, open_dataset
+from ..data import open_dataset
 from ..errors import GpuconvError, OptionError, RunError
 from ..graph import Graph
 from ..layers import Conv2d, Layer
 from ..training.checkpoint import METRICS, Run
-from ..training.evaluate import loader
+from ..training.evaluate import Batches, loader
 from ..training.step import InferenceStep
 
 SHOWN = 16  # filters, maps and mistakes at most
@@ -42,7 +42,7 @@ def first_convolution(layer: Layer) -> Conv2d | None:
     return next((conv for conv in found if conv is not None), None)
 
 
-def mistakes(net: Graph, batches: Loader) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mistakes(net: Graph, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Up to SHOWN wrongly classified images (as the net sees them), labels and predictions."""
     images, labels, guesses = [], [], []
     step = InferenceStep(net)
@@ -108,10 +108,10 @@ def overview(folder: str | os.PathLike, picture: str | os.PathLike) -> None:
     net = run.net()
     classes = run.info["classes"]
     batches = loader(net, open_dataset(run.info["data"], "test"), 256)
-    images, labels, guesses = mistakes(net, batches)  # type: ignore[arg-type]
+    images, labels, guesses = mistakes(net, batches)
     conv = first_convolution(net)
     figure = Figure(figsize=(12, 5.4), layout="constrained")
-    (top_left, top_right), (low_left, low_right) = figure.subfigures(2, 2)
+    (top_left, top_right), (low_left, low_right) = np.asarray(figure.subfigures(2, 2))
     _curve(top_left, run)
     if conv is not None:
         filters = list(devices.to_numpy(conv.weight.value)[:SHOWN])

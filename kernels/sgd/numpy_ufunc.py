@@ -1,14 +1,23 @@
-"""ufunc: whole flat arrays, in place."""
+"""ufunc: flat arrays in place, in pieces that stay in the cache."""
 
 import numpy as np
 
 from .op import sgd
+
+PIECE = 1 << 16
 
 
 @sgd.kernel("ufunc", backend="numpy")
 def run(outs, ins, problem, work):
     """One step of either form; see the reference for the formulas."""
     (parameter, velocity), (gradient, lr) = outs, ins
+    for start in range(0, problem.size, PIECE):
+        part = slice(start, start + PIECE)
+        moving = None if velocity is None else velocity[part]
+        _update(problem, parameter[part], moving, gradient[part], lr)
+
+
+def _update(problem, parameter, velocity, gradient, lr):
     paper = problem.form == "paper"
     slope = gradient + parameter * np.asarray(problem.weight_decay, parameter.dtype)
     if paper:
