@@ -166,7 +166,7 @@ def test_loading_converts_to_the_dtype_of_the_net():
 def test_a_state_that_does_not_fit_changes_nothing(change, text):
     target = net()
     before = values(target)
-    state = {name: array + 1 for name, array in target.state_dict().items()}
+    state = {name: np.asarray(a + 1) for name, a in target.state_dict().items()}
     change(state)
     with pytest.raises((StateError, DeviceError), match=f"^load_state_dict: .*{text}"):
         target.load_state_dict(state)

@@ -8,8 +8,10 @@ from typer.core import TyperGroup
 
 from ..errors import GpuconvError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# No markup: file and class names are printed as they are, brackets and colons included.
+_PLAIN: Any = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+out = Console(**_PLAIN)
+err = Console(stderr=True, **_PLAIN)
 
 
 class Group(TyperGroup):
@@ -22,7 +24,7 @@ class Group(TyperGroup):
         except GpuconvError as error:
             notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
             text = " ".join(f"{error}{notes}".split())
-            err.print(f"error: {text}", style="red", markup=False)
+            err.print(f"error: {text}", style="red")
             raise typer.Exit(2) from None
 
 

@@ -11,10 +11,10 @@ from ._app import out
 def bar(*, quiet: bool = False) -> Progress:
     """A progress bar with a text at its end; it shows nothing unless a person can watch it."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         TimeRemainingColumn(compact=True),
         console=out,
         disable=quiet or not out.is_terminal,

@@ -47,7 +47,8 @@ def predict(
         out.print_json(json.dumps([{"image": str(p), "top": top} for p, top in both]))
         return
     for path, top in zip(images, ranked, strict=True):
-        table = Table("class", "probability", title=str(path), title_justify="left")
+        out.print(path)
+        table = Table("class", "probability")
         for entry in top:
             table.add_row(entry["class"], f"{entry['probability']:.4f}")
         out.print(table)

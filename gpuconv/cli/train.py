@@ -43,7 +43,9 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
-    lr: Annotated[float, typer.Option(min=0.0, help="highest learning rate")] = 0.05,
+    lr: Annotated[
+        float | None, typer.Option(min=0.0, help="highest learning rate; default: the model's own")
+    ] = None,
     momentum: Annotated[float, typer.Option(min=0.0, help="of SGD")] = 0.9,
     weight_decay: Annotated[float, typer.Option(min=0.0, help="of SGD")] = 5e-4,
     schedule: Annotated[
@@ -73,6 +75,7 @@ def train(
     model.safetensors. Ctrl-C ends after the step that is running, and keeps the net.
     """
     settings = {k: v for k, v in locals().items() if k != "out_folder"}
+    settings["lr"] = models.get(model).lr if lr is None else lr
     folder = out_folder or next_folder("runs", model)
     Run.require_free(folder)
     where = resolve(device)

@@ -21,7 +21,7 @@ from .registry import model
 _ZERO = Constant(0.0)
 
 
-@model(input_shape=(1, 28, 28), mean=(0.1307,), std=(0.3081,))
+@model(input_shape=(1, 28, 28), mean=(0.1307,), std=(0.3081,), lr=0.05)
 def lenet5(num_classes: int, dropout: float) -> Graph:
     """LeNet-5 as taught today: full connections, ReLU, max pooling; 61,706 parameters."""
     return Sequential(

@@ -11,7 +11,10 @@ from ..shapes import Shape, integer
 
 @dataclass(frozen=True)
 class Model:
-    """A net that can be made by name: images in are (x / 255 - mean) / std."""
+    """A net that can be made by name: images in are (x / 255 - mean) / std.
+
+    ``lr`` is the highest learning rate that ``gpuconv train`` takes for it unless told otherwise.
+    """
 
     name: str
     build: Callable[[int, float], Graph]
@@ -20,6 +23,7 @@ class Model:
     std: tuple[float, ...]
     num_classes: int
     dropout: float
+    lr: float
 
     @property
     def summary(self) -> str:
@@ -36,12 +40,13 @@ def model(
     std: tuple[float, ...],
     num_classes: int = 10,
     dropout: float = 0.0,
+    lr: float = 0.01,
 ) -> Callable[[Callable[[int, float], Graph]], Callable[[int, float], Graph]]:
-    """Decorator that registers ``build(num_classes, dropout)`` under its own name."""
+    """Decorator that registers ``build(num_classes, dropout)`` under its own name; see Model."""
 
     def register(build: Callable[[int, float], Graph]) -> Callable[[int, float], Graph]:
         name = build.__name__
-        _MODELS[name] = Model(name, build, input_shape, mean, std, num_classes, dropout)
+        _MODELS[name] = Model(name, build, input_shape, mean, std, num_classes, dropout, lr)
         return build
 
     return register

@@ -20,17 +20,29 @@ WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or as it was; raises RunError if that fails."""
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    why = error.strerror or error
+    return RunError(f"{path}: cannot be written ({why}); check the folder and the space on disk")
 
 
 def save_weights(path: str | os.PathLike, net: Layer) -> None:
-    """Write every parameter and buffer to a safetensors file, whole or not at all."""
+    """Write every parameter and buffer to a safetensors file, whole or not at all.
+
+    Raises RunError if the file cannot be written.
+    """
     from safetensors.numpy import save
 
     state = {n: np.ascontiguousarray(devices.to_numpy(a)) for n, a in net.state_dict().items()}
@@ -38,7 +50,7 @@ def save_weights(path: str | os.PathLike, net: Layer) -> None:
 
 
 def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read a safetensors file; raises StateError if it is missing or damaged."""
+    """Read a safetensors file; raises StateError if it is missing, damaged or not for NumPy."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -46,7 +58,8 @@ def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
         return dict(load_file(os.fspath(path)))
     except FileNotFoundError:
         raise StateError(f"{path}: there is no such file; expected saved weights") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    # The last two: dtypes that NumPy has not, such as bfloat16.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise StateError(f"{path}: not a readable safetensors file ({error})") from None
 
 
@@ -96,35 +109,41 @@ class Run:
             ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{path / SETTINGS}: cannot be read ({error})") from None
-        if not isinstance(info, dict) or not {"model", "classes"} <= set(info):
+        if not isinstance(info, dict) or not {"model", "data", "classes"} <= set(info):
             raise RunError(
-                f"{path / SETTINGS}: has no model or classes; not a run of gpuconv train"
+                f"{path / SETTINGS}: has no model, data or classes; not a run of gpuconv train"
             )
         return cls(path, info)
 
     def write(self, **changes: Any) -> None:
-        """Change entries of run.json."""
+        """Change entries of run.json; raises RunError if it cannot be written."""
         self.info.update(changes)
         replace_file(self.folder / SETTINGS, (json.dumps(self.info, indent=2) + "\n").encode())
 
     def log(self, record: dict[str, Any]) -> None:
-        """Add a line to metrics.jsonl."""
-        with open(self.folder / METRICS, "a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Add a line to metrics.jsonl; raises RunError if it cannot be written."""
+        try:
+            with open(self.folder / METRICS, "a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise _unwritable(self.folder / METRICS, error) from None
 
     def save(self, net: Layer) -> None:
-        """Write the weights."""
+        """Write the weights; raises RunError if they cannot be written."""
         save_weights(self.folder / WEIGHTS, net)
 
     def net(self, device: str = "cpu") -> Graph:
         """The trained net; raises StateError or RunError if it cannot be read."""
-        kept = self.info["model"]
+        kept, settings = self.info["model"], self.folder / SETTINGS
         try:
             net = models.create(kept["name"], kept["num_classes"], kept["dropout"])
             net.input_shape = tuple(kept["input_shape"])
             net.mean, net.std = tuple(kept["mean"]), tuple(kept["std"])
+            names = len(self.info["classes"])
         except (KeyError, TypeError) as error:
-            raise RunError(f"{self.folder / SETTINGS}: the model's entry lacks {error}") from None
+            raise RunError(f"{settings}: the model cannot be made from it ({error!r})") from None
+        if names != kept["num_classes"]:
+            raise RunError(f"{settings}: names {names} classes, the model has another number")
         net.load_state_dict(load_weights(self.folder / WEIGHTS))
         return net.to(device)
 
@@ -132,6 +151,6 @@ class Run:
 def next_folder(root: str | os.PathLike, stem: str) -> Path:
     """The first of root/stem-001, root/stem-002, ... that is not there."""
     number = 1
-    while (Path(root) / f"{stem}-{number:03d}").exists():
+    while os.path.lexists(Path(root) / f"{stem}-{number:03d}"):
         number += 1
     return Path(root) / f"{stem}-{number:03d}"
