@@ -1,6 +1,7 @@
 """Parameters, gradients and optimiser state in flat arrays, so that one launch updates all."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from .. import device as devices
 from .. import ops
@@ -40,7 +41,7 @@ class Arena:
             parameter.bind(view, self.gradient[part].reshape(parameter.shape))
             if gradient is not None:
                 parameter.add_grad(gradient)
-        self._views = [p.value for p in self.parameters]
+        self._views = [(p.value, p._slot) for p in self.parameters]
         for name, old in self._states.items():
             moved = devices.to_device(old, self.device)
             self._states[name] = moved.astype(self.dtype, copy=False)
@@ -52,9 +53,11 @@ class Arena:
             start += parameter.size
 
     def refresh(self) -> None:
-        """Take parameters in again if one no longer lives here (moved, converted, replaced)."""
-        if any(p.value is not view for p, view in zip(self.parameters, self._views, strict=True)):
-            self._take_in()
+        """Take parameters in again if a value or gradient lives elsewhere (moved, replaced)."""
+        for p, (view, slot) in zip(self.parameters, self._views, strict=True):
+            if p.value is not view or p._slot is not slot or not (p.grad is None or p.grad is slot):
+                self._take_in()
+                return
 
     def state(self, name: str):  # type: ignore[no-untyped-def]
         """The flat array of that name, zeros at first."""
@@ -67,14 +70,18 @@ class Arena:
         """Every flat state array by name."""
         return dict(self._states)
 
-    def load_state(self, name: str, values: object) -> None:
-        """Replace a state array; raises OptionError on a wrong size."""
-        if values.shape != self.value.shape:  # type: ignore[attr-defined]
-            raise OptionError(
-                f"optimizer: state {name!r} has shape {values.shape}, "  # type: ignore[attr-defined]
-                f"expected {self.value.shape}"
-            )
-        self.state(name)[...] = values
+    def load_states(self, states: dict[str, Any]) -> None:
+        """Replace every state array; raises OptionError, changing nothing, on a wrong size."""
+        for name, values in states.items():
+            if values.shape != self.value.shape:
+                raise OptionError(
+                    f"optimizer: state {name!r} has shape {values.shape}, expected "
+                    f"{self.value.shape}; does it belong to another net?"
+                )
+        self._states = {
+            name: devices.to_device(values.astype(self.dtype), self.device)
+            for name, values in states.items()
+        }
 
     def runs(self) -> list[slice]:
         """The longest stretches whose parameters all have a gradient."""

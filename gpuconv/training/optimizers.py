@@ -21,6 +21,8 @@ class Optimizer:
     without a gradient are left alone. Raises OptionError on bad options.
     """
 
+    state_names: tuple[str, ...] = ()
+
     def __init__(
         self,
         parameters: Iterable[Parameter],
@@ -29,7 +31,7 @@ class Optimizer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        if not callable(lr) and not 0 <= lr < float("inf"):
+        if not callable(lr) and not (isinstance(lr, int | float) and 0 <= lr < float("inf")):
             raise OptionError(f"optimizer: lr must be a number >= 0 or a schedule, got {lr!r}")
         for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if bound is not None and not bound > 0:
@@ -82,11 +84,14 @@ class Optimizer:
         return {**state, "steps": np.asarray(self.steps, np.int64)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from ``state_dict``; raises OptionError if it belongs to other parameters."""
+        """Go on from ``state_dict``; raises OptionError, changing nothing, if it is another's."""
+        if "steps" not in state or not set(state) <= {"steps", *self.state_names}:
+            raise OptionError(
+                f"optimizer: got a state of {', '.join(sorted(state)) or 'nothing'}; expected "
+                f"{', '.join(('steps', *self.state_names))} of {type(self).__name__}"
+            )
         self.arena.refresh()
-        for name, values in state.items():
-            if name != "steps":
-                self.arena.load_state(name, devices.to_device(values, self.arena.device))
+        self.arena.load_states({name: state[name] for name in self.state_names if name in state})
         self.steps = int(state["steps"])
 
 
@@ -119,6 +124,7 @@ class SGD(Optimizer):
             raise OptionError("SGD: nesterov needs momentum > 0")
         super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
         self.momentum = momentum
+        self.state_names = ("velocity",) if momentum else ()
         self.options: dict[str, Any] = {
             "momentum": momentum,
             "weight_decay": weight_decay,
@@ -139,6 +145,8 @@ class Adam(Optimizer):
 
     With ``decoupled`` the weight decay is AdamW's (Loshchilov and Hutter 2019, algorithm 2).
     """
+
+    state_names = ("m", "v")
 
     def __init__(
         self,

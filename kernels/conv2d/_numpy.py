@@ -71,12 +71,12 @@ def tap(problem: Conv2dProblem, padded: np.ndarray, r: int, s: int) -> np.ndarra
 
 
 def windows(problem: Conv2dProblem, padded: np.ndarray) -> np.ndarray:
-    """Every input that every output meets, as a view (groups, cg, r, s, n, p, q)."""
+    """Every input that every output meets, as a view (n, groups, cg, r, s, p, q)."""
     n, c, row, col = padded.strides
-    shape = (problem.groups, problem.cg, problem.r, problem.s, len(padded), problem.p, problem.q)
+    shape = (len(padded), problem.groups, problem.cg, problem.r, problem.s, problem.p, problem.q)
     dilated = row * problem.dilation[0], col * problem.dilation[1]
     strided = row * problem.stride[0], col * problem.stride[1]
-    return as_strided(padded, shape, (c * problem.cg, c, *dilated, n, *strided), writeable=False)
+    return as_strided(padded, shape, (n, c * problem.cg, c, *dilated, *strided), writeable=False)
 
 
 def finish(problem: Conv2dProblem, y: np.ndarray, bias: np.ndarray | None) -> None:

@@ -1,0 +1,80 @@
+"""Learning rate schedules against their formulas."""
+
+from math import cos, pi
+
+import pytest
+
+from gpuconv.errors import OptionError
+from gpuconv.training import schedules
+
+
+def rates(schedule, steps=8):
+    return [schedule(step) for step in range(steps)]
+
+
+FORMULAS = {
+    "constant": (schedules.constant(0.3), lambda k: 0.3),
+    "step": (schedules.step_decay(0.3, 3), lambda k: [0.3, 0.03, 0.003][k // 3]),
+    "step_gamma": (schedules.step_decay(1.0, 2, 0.5), lambda k: 0.5 ** (k // 2)),
+    "multistep": (
+        schedules.multistep(0.3, [2, 5], 0.5),
+        lambda k: 0.3 if k < 2 else 0.15 if k < 5 else 0.075,
+    ),
+    "exponential": (schedules.exponential(0.3, 0.9), lambda k: 0.3 * 0.9**k),
+    "cosine": (
+        schedules.cosine(0.3, 5, 0.1),
+        lambda k: 0.1 + 0.1 * (1 + cos(pi * k / 5)) if k < 5 else 0.1,
+    ),
+    "warmup": (
+        schedules.warmup(schedules.constant(0.4), 4),
+        lambda k: [0.1, 0.2, 0.3, 0.4][min(k, 3)],
+    ),
+    "no_warmup": (schedules.warmup(schedules.constant(0.4), 0), lambda k: 0.4),
+    "warmup_of_exponential": (
+        schedules.warmup(schedules.exponential(1.0, 0.5), 2),
+        lambda k: 0.5 if k == 0 else 0.5**k,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_schedule_is_its_formula(name):
+    schedule, formula = FORMULAS[name]
+    assert rates(schedule) == pytest.approx([formula(k) for k in range(8)])
+
+
+def test_cosine_starts_and_ends_where_it_says():
+    schedule = schedules.cosine(0.3, 10, 0.01)
+    assert schedule(0) == pytest.approx(0.3)
+    assert schedule(5) == pytest.approx(0.155)
+    assert schedule(10) == schedule(1000) == pytest.approx(0.01)
+
+
+def test_plateau_lowers_the_rate_when_patience_has_run_out():
+    plateau = schedules.Plateau(1.0, factor=0.5, patience=1, threshold=0.1)
+    seen = []
+    for loss in (1.0, 0.95, 0.8, 0.79, 0.78, 0.77, 0.76, 0.5):
+        plateau.report(loss)
+        seen.append(plateau(0))
+    assert seen == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_plateau_takes_nan_for_no_improvement():
+    plateau = schedules.Plateau(1.0, factor=0.5, patience=0)
+    plateau.report(float("nan"))
+    assert plateau(0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: schedules.step_decay(0.1, 0), "step_decay: every must be >= 1, got 0"),
+        (lambda: schedules.cosine(0.1, 0), "cosine: total must be >= 1, got 0"),
+        (lambda: schedules.warmup(schedules.constant(1), -1), "warmup: steps must be >= 0, got -1"),
+        (lambda: schedules.Plateau(0.1, factor=1.0), "Plateau: expected 0 < factor < 1"),
+        (lambda: schedules.Plateau(0.1, patience=-1), "patience >= 0, got 0.1, -1"),
+    ],
+)
+def test_bad_options(make, text):
+    with pytest.raises(OptionError, match=text):
+        make()
