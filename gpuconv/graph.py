@@ -1,7 +1,7 @@
 """Graph: a layer made of layers, a DAG kept as data. Sequential: a Graph that is a line."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from . import ops
@@ -31,7 +31,6 @@ class Graph(Layer):
         self._inputs: list[str] = []
         self._nodes: list[Node] = []
         self._output: tuple[Key, ...] | None = None
-        self._unnamed: Counter[str] = Counter()
         self._last: dict[Key, int] | None = None
 
     # Building
@@ -46,10 +45,9 @@ class Graph(Layer):
         """Apply ``layer`` to values; raises GraphError for a foreign handle or a taken name."""
         if not isinstance(layer, Layer):
             raise GraphError(f"apply: expected a Layer, got {layer!r}")
-        if name is None:
-            name = self._default_name(layer)
+        name = self._default_name(layer) if name is None else self._new_name(name)
         keys = tuple(self._key(name, source) for source in sources)
-        self._nodes.append(Node(self._new_name(name), layer, keys))
+        self._nodes.append(Node(name, layer, keys))
         self._last = None
         self._number_parameters()
         handles = tuple(Handle(self, *key) for key in self._nodes[-1].results)
@@ -62,17 +60,19 @@ class Graph(Layer):
         self._output = tuple(self._key("output", handle) for handle in handles)
         self._last = None
 
+    def _taken(self) -> set[str]:
+        return {*self._inputs, *(node.name for node in self._nodes)}
+
     def _default_name(self, layer: Layer) -> str:
-        kind = type(layer).__name__.lower()
-        name = f"{kind}{self._unnamed[kind]}"
-        self._unnamed[kind] += 1
-        return name
+        """The type and its next number that nobody gave to another node."""
+        kind, taken = type(layer).__name__.lower(), self._taken()
+        return next(name for k in count() if (name := f"{kind}{k}") not in taken)
 
     def _new_name(self, name: str) -> str:
-        taken = {*self._inputs, *(node.name for node in self._nodes)}
-        if not isinstance(name, str) or not name or "." in name or name in taken:
-            why = "is taken" if name in taken else "must be a non-empty string without '.'"
-            raise GraphError(f"graph: the name {name!r} {why}")
+        if not isinstance(name, str) or not name or "." in name:
+            raise GraphError(f"graph: the name {name!r} must be a non-empty string without '.'")
+        if name in self._taken():
+            raise GraphError(f"graph: the name {name!r} is taken")
         return name
 
     def _key(self, name: str, handle: Handle) -> Key:

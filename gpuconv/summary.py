@@ -74,6 +74,7 @@ def summarize(net: Any, *shapes: Shape) -> Summary:
 
     Raises ShapeError if the shapes do not fit.
     """
+    net.output_shape(*shapes)  # raises with the name of the node where shapes do not fit
     parameters = net.parameters()
     walker = _Walker()
     values = tuple(Value(shape) for shape in shapes)

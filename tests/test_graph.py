@@ -129,6 +129,26 @@ def test_values_are_freed_after_their_last_reader():
     assert [spy.alive for spy in spies] == [[], [True], [True, True], [False, False, False]]
 
 
+class Glance(Spy):
+    """Notes its input, and whether the first one noted is still alive."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, x, **mode):
+        self.seen.append(weakref.ref(x))
+        self.alive = self.seen[0]() is not None
+        return super().forward(x, **mode)
+
+
+def test_an_input_that_nobody_else_holds_is_freed():
+    seen = []
+    net = Sequential(Glance(seen), Glance(seen))
+    net.forward(normal(2, 2))
+    assert (net[0].alive, net[1].alive) == (True, False)
+
+
 def test_an_unused_value_is_freed_at_once():
     watched = []
     g = Graph()

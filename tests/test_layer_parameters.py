@@ -6,7 +6,7 @@ from layer_table import TABLE
 
 from gpuconv.errors import DeviceError, OptionError, ShapeError, StateError
 from gpuconv.graph import Sequential
-from gpuconv.layers import BatchNorm2d, Conv2d, Linear, Parameter, PReLU, ReLU, init
+from gpuconv.layers import BatchNorm2d, Conv2d, Linear, Parameter, PReLU, ReLU, TableConv2d, init
 from gpuconv.random import Stream
 
 WITH_STATE = [
@@ -121,6 +121,26 @@ def test_constants_and_bad_initialisations():
     for bad in (init.Kaiming(mode="fan"), init.Kaiming(distribution="cauchy")):
         with pytest.raises(OptionError, match="unknown"):
             bad.draw(shape, stream)
+
+
+def test_a_table_convolution_starts_as_a_convolution_of_as_many_connections():
+    table = [tuple(range(8))] * 30
+    by_table = TableConv2d(8, table, 5).weight.value
+    std = np.sqrt(2 / (8 * 25))
+    assert abs(by_table.std() / std - 1) < 4 / np.sqrt(2 * by_table.size)
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ([(0, 3)], "names maps beyond 3"),
+        ([(0,), (1, 1)], "has an empty row or names a map twice"),
+        ([(0,), ()], "has an empty row or names a map twice"),
+    ],
+)
+def test_bad_tables(table, text):
+    with pytest.raises(OptionError, match=f"TableConv2d: table .* {text}"):
+        TableConv2d(3, table, 3)
 
 
 # State dicts

@@ -18,12 +18,12 @@ NAMES = list(models.models())
 
 # Rows S2 maps, columns C3 maps, as printed in LeCun et al. (1998), table I.
 TABLE_I = """
-X...XXX..XXXX.XX
-XX...XXX..XXXX.X
-XXX...XXX..X.XXX
-.XXX..XXXX..X.XX
-..XXX..XXXX.XX.X
-...XXX..XXXX.XXX
+#...###..####.##
+##...###..####.#
+###...###..#.###
+.###..####..#.##
+..###..####.##.#
+...###..####.###
 """
 
 ALEXNET = {
@@ -197,10 +197,10 @@ def test_a_model_of_ones_own_is_found_by_name(monkeypatch):
 
 def test_the_connection_table_is_table_one():
     rows = TABLE_I.split()
-    printed = tuple(tuple(c for c in range(6) if rows[c][k] == "X") for k in range(len(rows[0])))
+    printed = tuple(tuple(c for c in range(6) if rows[c][k] == "#") for k in range(len(rows[0])))
     assert tuple(tuple(sorted(maps)) for maps in LENET5_TABLE) == printed
     assert sum(map(len, LENET5_TABLE)) == 60
-    assert [row.count("X") for row in rows] == [10] * 6
+    assert [row.count("#") for row in rows] == [10] * 6
 
 
 def test_c3_sees_the_maps_of_the_table_and_no_other():

@@ -128,6 +128,20 @@ def test_arrays_that_are_not_contiguous_give_the_same_bits():
         assert call(dy, *views).tobytes() == call(dy.copy(), *copies).tobytes()
 
 
+def test_kernels_are_given_contiguous_arrays(monkeypatch):
+    op, seen = registry.get_op("conv2d"), []
+    monkeypatch.setattr(op, "_kernels", op.kernels())
+    monkeypatch.setattr(registry, "_CHOSEN", {})
+
+    @op.kernel("notes", backend="numpy")
+    def run(outs, ins, problem, work):
+        seen.extend(array.flags.c_contiguous for array in (*outs, *ins))
+
+    x, w, b = normal(2, 5, 7, 3).transpose(0, 3, 1, 2), normal(4, 3, 3, 6)[..., ::2], normal(8)[::2]
+    ops.conv2d(x, w, b, algorithm="notes")
+    assert seen == [True] * 4
+
+
 @pytest.mark.parametrize("op", CONVS)
 def test_inputs_are_never_changed_and_results_are_new(op):
     x, w, b = normal(2, 4, 5, 5), normal(4, 2, 3, 3, seed=1), normal(4, seed=2)

@@ -4,6 +4,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from typer.core import TyperGroup
 
 from ..errors import GpuconvError
@@ -12,6 +13,12 @@ from ..errors import GpuconvError
 _PLAIN: Any = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
 out = Console(**_PLAIN)
 err = Console(stderr=True, **_PLAIN)
+
+
+def show(table: Table) -> None:
+    """Print a table; in a pipe nothing is folded or cut, so that a row is a line."""
+    console = out if out.is_terminal else Console(file=out.file, width=1000, **_PLAIN)
+    console.print(table)
 
 
 class Group(TyperGroup):

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from .. import device as devices
 from .. import registry
-from ._app import app, out
+from ._app import app, out, show
 
 
 def _idea(kernel: registry.Kernel) -> str:
@@ -24,14 +24,16 @@ def kernels(
     """List the kernels of every op: which are available here, in the order they are tried."""
     here, why = devices.auto()
     names = [op] if op is not None else list(registry.ops())
-    table = Table("op", "kernel", "devices", "rank", "error", "available", "idea")
+    table = Table()
+    for head in ("op", "kernel", "devices", "rank", "error", "available", "idea"):
+        table.add_column(head, no_wrap=head in ("op", "kernel"))
     for name in names:
         for kernel in registry.get_op(name).kernels():
             available = "yes" if here.kind in kernel.devices else f"not on {here}"
             bound = f"{kernel.error:g} eps"
             devs, rank = ", ".join(kernel.devices), str(kernel.rank)
             table.add_row(name, kernel.name, devs, rank, bound, available, _idea(kernel))
-    out.print(table)
+    show(table)
     out.print(f"device: {why}")
     for module, package in registry.MISSING.items():
         out.print(f"not loaded: {module} (needs the package {package})")

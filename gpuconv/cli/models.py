@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from .. import models as nets
-from ._app import app, out
+from ._app import app, show
 
 
 @app.command()
@@ -14,4 +14,4 @@ def models() -> None:
         size = sum(parameter.size for parameter in nets.create(name).parameters())
         shape = "x".join(map(str, entry.input_shape))
         table.add_row(name, shape, str(entry.num_classes), f"{size:,}", entry.summary)
-    out.print(table)
+    show(table)

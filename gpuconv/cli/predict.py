@@ -14,7 +14,7 @@ from ..data import load_image
 from ..graph import Graph
 from ..training.checkpoint import Run
 from ..training.step import InferenceStep
-from ._app import app, out
+from ._app import app, out, show
 from ._device import resolve
 
 TOP = 5
@@ -51,4 +51,4 @@ def predict(
         table = Table("class", "probability")
         for entry in top:
             table.add_row(entry["class"], f"{entry['probability']:.4f}")
-        out.print(table)
+        show(table)

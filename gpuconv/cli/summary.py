@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .. import models as nets
-from ._app import app, out
+from ._app import app, out, show
 
 
 @app.command()
@@ -19,7 +19,7 @@ def summary(
     """Show a model's layers: shapes, parameters, FLOPs and bytes kept for backward."""
     net = nets.create(model, num_classes)
     made = net.summary(net.input_shape, batch_size=batch_size)
-    out.print(made.table())
+    show(made.table())
     out.print(
         f"{made.parameters:,} parameters ({made.parameters * 4 / 2**20:.1f} MiB), "
         f"{made.flops / 1e9:.3f} GFLOP forward (2 per multiply-add), "

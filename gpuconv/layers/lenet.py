@@ -1,6 +1,7 @@
 """Layers that only LeNet-5 of 1998 has: a convolution by table, and fixed output codes."""
 
 from collections.abc import Sequence
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..random import Stream
 from ..shapes import Shape
 from .base import Layer, NeedDx, kept, needed, require_saved
 from .conv import Conv2d
-from .init import Init, Kaiming
+from .init import Init, Normal
 from .parameter import Buffer, Parameter
 
 # LeCun et al. 1998, table I: the maps of S2 that each map of C3 sees.
@@ -44,9 +45,12 @@ class TableConv2d(Conv2d):
         self.links = [(k, int(c)) for k, maps in enumerate(table) for c in maps]
         if any(not 0 <= c < in_channels for _, c in self.links):
             raise OptionError(f"TableConv2d: table {table!r} names maps beyond {in_channels}")
+        if any(len(set(maps)) < max(len(maps), 1) for maps in table):
+            raise OptionError(f"TableConv2d: table {table!r} has an empty row or names a map twice")
         self.dense_shape = self.weight.shape
         shape = (len(self.links), *self.dense_shape[2:])
-        self.weight = Parameter.lazy(shape, weight_init or Kaiming())
+        kaiming = Normal(sqrt(2 * len(table) / prod(shape)))  # fan in: the mean over the outputs
+        self.weight = Parameter.lazy(shape, weight_init or kaiming)
 
     def _weight(self) -> Any:
         links = self.weight.value

@@ -41,7 +41,7 @@ class Arena:
             parameter.bind(view, self.gradient[part].reshape(parameter.shape))
             if gradient is not None:
                 parameter.add_grad(gradient)
-        self._views = [(p.value, p._slot) for p in self.parameters]
+        self._views = [p.value for p in self.parameters]
         for name, old in self._states.items():
             moved = devices.to_device(old, self.device)
             self._states[name] = moved.astype(self.dtype, copy=False)
@@ -54,8 +54,9 @@ class Arena:
 
     def refresh(self) -> None:
         """Take parameters in again if a value or gradient lives elsewhere (moved, replaced)."""
-        for p, (view, slot) in zip(self.parameters, self._views, strict=True):
-            if p.value is not view or p._slot is not slot or not (p.grad is None or p.grad is slot):
+        for parameter, view in zip(self.parameters, self._views, strict=True):
+            foreign = parameter.grad is not None and parameter.grad is not parameter._slot
+            if foreign or parameter.value is not view:
                 self._take_in()
                 return
 

@@ -45,7 +45,7 @@ def save_weights(path: str | os.PathLike, net: Layer) -> None:
     """
     from safetensors.numpy import save
 
-    state = {n: np.ascontiguousarray(devices.to_numpy(a)) for n, a in net.state_dict().items()}
+    state = {n: np.asarray(devices.to_numpy(a), order="C") for n, a in net.state_dict().items()}
     replace_file(Path(path), save(state))
 
 
