@@ -15,7 +15,7 @@ from .limits import Limits, current_limits
 from .random import Stream
 from .shapes import Shape
 
-BACKENDS = {"numpy": ("cpu",)}  # backend -> the devices it serves
+BACKENDS = {"numpy": ("cpu",), "cuda": ("cuda", "emulated")}  # backend -> the devices it serves
 # Spacing of numbers near 1, and the smallest normal number. fp32x3 carries a float32 as two tf32
 # numbers of 11 bits; tf32 and bf16 have float32's exponent.
 EPS = {"fp64": 2**-52, "fp32": 2**-23, "fp32x3": 2**-21, "tf32": 2**-10, "bf16": 2**-7}
