@@ -12,7 +12,7 @@ from .errors import RaceError as RaceError
 from .errors import TrapError as TrapError
 from .errors import UndefinedBehaviourError as UndefinedBehaviourError
 from .errors import UninitializedError as UninitializedError
-from .module import Function as Function
+from .function import Function as Function
 from .module import Module as Module
 from .statistics import LineStatistics as LineStatistics
 from .statistics import Statistics as Statistics

@@ -40,6 +40,7 @@ _WATCHED = {
     "clang++": (
         f"-fsanitize=thread,array-bounds,{_UNDEFINED}",
         *("-mllvm", "-tsan-instrument-func-entry-exit=0"),
+        *("-mllvm", "-tsan-instrument-read-before-write=1"),
     ),
 }
 _ONE_FAMILY = {"g++": ("-fno-ipa-reference",), "clang++": ()}
@@ -103,20 +104,21 @@ def compiler() -> Compiler:
     return found
 
 
-def run(command: Sequence[object], given: str | None = None) -> str:
-    """Standard output of a compiler call; raises CompileError with the first error's place."""
+def run(command: Sequence[object], options: str = "", given: str | None = None) -> str:
+    """Standard output of a compiler call; raises CompileError with the first error's place.
+
+    ``options`` are the caller's own, for the message.
+    """
     words = [str(word) for word in command]
     done = subprocess.run(words, input=given, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return done.stdout
     first = re.search(r"^(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)$", done.stderr, re.MULTILINE)
-    options = " ".join(words[1:])
+    detail = f"{done.stderr[:2000]}\ncompiled by {words[0]} with options: {options}"
     if first is None:
-        raise CompileError(f"{words[0]} failed: {done.stderr[:2000]}\noptions: {options}")
-    file, line, what = first[1], int(first[2]), first[3]
-    raise CompileError(
-        f"{file}:{line}: {what}\n{done.stderr[:2000]}\noptions: {options}", file, line
-    )
+        raise CompileError(f"a kernel source does not compile\n{detail}")
+    file, line = first[1], int(first[2])
+    raise CompileError(f"{file}:{line}: {first[3]}\n{detail}", file, line)
 
 
 @functools.cache
@@ -145,14 +147,16 @@ def runtime(using: Compiler) -> Path:
 def library(code: source.Source, mode: str) -> Path:
     """The library of a source; built if the cache has none. Raises CompileError."""
     using = compiler()
-    options = (*using.options(mode), *code.options(INCLUDE))
-    key = _key(_emulator_digest(), using.identity(), *options, code.name, *code.contents())
+    folders = (f"-I{folder}" for folder in (INCLUDE, *code.include))
+    options = (*using.options(mode), *folders)
+    shown = f"mode={mode} {code.options}"
+    key = _key(_emulator_digest(), using.identity(), *options, code.wrapped(), *code.contents())
 
     def make(work: Path) -> Path:
-        text = run([using.path, *options, "-E", "-x", "c++", "-"], code.wrapped())
+        text = run([using.path, *options, "-E", "-x", "c++", "-"], shown, code.wrapped())
         unit = source.translate(text)
         (work / "unit.ii").write_text(unit.text)
-        run([using.path, *options, "-S", work / "unit.ii", "-o", work / "unit.s"])
+        run([using.path, *options, "-S", work / "unit.ii", "-o", work / "unit.s"], shown)
         listing = (work / "unit.s").read_text()
         (work / "unit.s").write_text(assembly.instrument(listing, unit.kernels, code.name))
         made = work / "kernel.so"

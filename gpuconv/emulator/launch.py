@@ -78,7 +78,7 @@ _ONE_AT_A_TIME = threading.Lock()
 _STACKS: list[int] = []
 
 
-def array_of(kind: type, items: Sequence[Any]) -> Any:
+def array_of(kind: Any, items: Sequence[Any]) -> Any:
     """A ctypes array; never empty, so that it always has an address."""
     return (kind * max(1, len(items)))(*items)
 

@@ -15,6 +15,11 @@ _DYNAMIC = re.compile(
     rf"\bextern\s+{_ATTRIBUTE}static\s+{_ATTRIBUTE}([\w:<>,\s]+?)\s*{_ATTRIBUTE}\b(\w+)\s*\[\s*\]\s*;"
 )
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_DESCRIPTION = """
+extern "C" __attribute__((visibility("default"), used)) const char emu_names_{name}[] = "{names}";
+extern "C" __attribute__((visibility("default"), used)) const emu::Kernel emu_kernel_{name} =
+    emu::describe<&{name}>(&{name});
+"""
 
 
 @dataclass(frozen=True)
@@ -23,18 +28,23 @@ class Source:
 
     text: str
     name: str
-    defines: tuple[str, ...]
+    defines: tuple[str, ...]  # "NAME=value"
     include: tuple[Path, ...]
 
-    def options(self, emulator: Path) -> tuple[str, ...]:
-        """Macros and folders as the compiler takes them."""
-        folders = (emulator, *self.include)
-        return (*(f"-D{d}" for d in self.defines), *(f"-I{folder}" for folder in folders))
+    @property
+    def options(self) -> str:
+        """Macros and folders as NVRTC would take them."""
+        folders = (f"-I{folder}" for folder in self.include)
+        return " ".join((*(f"-D{define}" for define in self.defines), *folders))
 
     def wrapped(self) -> str:
-        """The text after the emulator's header, with internal linkage."""
+        """The text after the emulator's header, with internal linkage.
+
+        The macros stand behind that header, so that one named ``T`` does not change it.
+        """
+        macros = "".join(f"#define {define.replace('=', ' ', 1)}\n" for define in self.defines)
         return (
-            f'#include "cuda_emu.h"\nnamespace {{\n#line 1 "{self.name}"\n{self.text}\n}}\n'
+            f'#include "cuda_emu.h"\n{macros}namespace {{\n#line 1 "{self.name}"\n{self.text}\n}}\n'
         )
 
     def contents(self) -> Iterator[str]:
@@ -81,12 +91,12 @@ def read(
 
 
 def macros(defines: Mapping[str, object]) -> tuple[str, ...]:
-    """``{"T": "float", "FAST": True}`` as ``("FAST", "T=float")``; raises OptionError."""
+    """``{"T": "float", "FAST": True}`` as ``("FAST=", "T=float")``; raises OptionError."""
     for name in defines:
         if not _NAME.fullmatch(name):
             raise OptionError(f"emulator: {name!r} is not the name of a macro")
     on = {name: value for name, value in defines.items() if value is not False}
-    return tuple(n if v is True else f"{n}={v}" for n, v in sorted(on.items()))
+    return tuple(f"{n}={'' if v is True else v}" for n, v in sorted(on.items()))
 
 
 def translate(preprocessed: str) -> Unit:
@@ -94,18 +104,19 @@ def translate(preprocessed: str) -> Unit:
     found = _KERNEL.findall(preprocessed)
     if not found:
         raise CompileError("the source holds no __global__ function")
-    text = _DYNAMIC.sub(r"\1* const \2 = (\1*)(void*)::emu::dynamic_shared;", preprocessed)
-    names = dict(found)
-    for name, parameters in names.items():
-        text += f'\nextern "C" __attribute__((visibility("default"), used)) const char '
-        text += f'emu_names_{name}[] = "{" ".join(_parameter_names(parameters))}";'
-        text += (
-            '\nextern "C" __attribute__((visibility("default"), used)) const emu::Kernel '
-            f"emu_kernel_{name} = emu::describe<&{name}>(&{name});"
-        )
-    return Unit(text.replace("EMU_GLOBAL", "") + "\n", tuple(names))
+    text = _DYNAMIC.sub(_as_pointer, preprocessed).replace("EMU_GLOBAL", "")
+    for name, parameters in dict(found).items():
+        text += _DESCRIPTION.format(name=name, names=" ".join(_parameter_names(parameters)))
+    return Unit(text, tuple(dict.fromkeys(name for name, _ in found)))
 
 
+def _as_pointer(dynamic: re.Match[str]) -> str:
+    element, name = dynamic.groups()
+    return f"{element}* const {name} = ({element}*)(void*)::emu::dynamic_shared.bytes;"
+
+
+# A comma inside a template's brackets gives one part too many, which nobody reads; a parameter
+# without a name is called by its type.
 def _parameter_names(parameters: str) -> list[str]:
-    last = (re.search(r"(\w+)\s*$", part) for part in parameters.split(","))
+    last = (re.search(r"(\w+)\W*$", part) for part in parameters.split(","))
     return [name[1] for name in last if name]

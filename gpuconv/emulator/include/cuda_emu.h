@@ -27,10 +27,10 @@ using ptrdiff_t = decltype((char*)nullptr - (char*)nullptr);
 
 #include "emu_interface.h"
 
-#define threadIdx (::emu::thread_idx)
-#define blockIdx (::emu::block_idx)
-#define blockDim (::emu::block_dim)
-#define gridDim (::emu::grid_dim)
+#define threadIdx (::emu::position.thread)
+#define blockIdx (::emu::position.block)
+#define blockDim (::emu::position.block_dim)
+#define gridDim (::emu::position.grid_dim)
 #define warpSize 32
 
 #include "emu_types.h"

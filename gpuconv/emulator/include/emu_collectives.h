@@ -47,7 +47,7 @@ EMU_INLINE T shuffle_value(unsigned mask, T value, int source, const char* name,
 
 // A lane whose source lies outside its segment of `width` lanes keeps its own value.
 EMU_INLINE int within(int source, int width) {
-  const int lane = (int)lane_id, first = lane & ~(width - 1);
+  const int lane = (int)position.lane, first = lane & ~(width - 1);
   return source >= first && source < first + width ? source : lane;
 }
 
@@ -56,25 +56,25 @@ EMU_INLINE int within(int source, int width) {
 template <class T>
 EMU_INLINE T __shfl_sync(unsigned mask, T value, int source, int width = 32,
                          int line = __builtin_LINE()) {
-  const int first = (int)emu::lane_id & ~(width - 1);
+  const int first = (int)emu::position.lane & ~(width - 1);
   return emu::shuffle_value(mask, value, first + (source & (width - 1)), "__shfl_sync", line);
 }
 template <class T>
 EMU_INLINE T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32,
                              int line = __builtin_LINE()) {
-  const int lane = (int)emu::lane_id, source = lane ^ lanes;
+  const int lane = (int)emu::position.lane, source = lane ^ lanes;
   const int last = lane | (width - 1);  // xor may reach into an earlier segment, as on a GPU
   return emu::shuffle_value(mask, value, source > last ? lane : source, "__shfl_xor_sync", line);
 }
 template <class T>
 EMU_INLINE T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
                               int line = __builtin_LINE()) {
-  const int source = emu::within((int)(emu::lane_id + delta), width);
+  const int source = emu::within((int)(emu::position.lane + delta), width);
   return emu::shuffle_value(mask, value, source, "__shfl_down_sync", line);
 }
 template <class T>
 EMU_INLINE T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
                             int line = __builtin_LINE()) {
-  const int source = emu::within((int)(emu::lane_id - delta), width);
+  const int source = emu::within((int)(emu::position.lane - delta), width);
   return emu::shuffle_value(mask, value, source, "__shfl_up_sync", line);
 }

@@ -11,8 +11,8 @@ struct uint3 {
 // For code that is part of the emulator but compiled into the kernel: not watched, never inlined.
 #define EMU_UNWATCHED __attribute__((noinline, no_sanitize("thread", "undefined")))
 
-// A fiber runs one thread at a time, so for the compiler of a kernel these are constants. As
-// constants they are not watched by the checks either, which halves what a check costs.
+// A fiber runs one thread at a time, so for the compiler of a kernel its position is constant. As
+// a constant it is not watched by the checks either (g++), which halves what a check costs.
 #ifdef GPUCONV_EMULATOR_RUNTIME
 #define EMU_CONSTANT
 #else
@@ -21,11 +21,17 @@ struct uint3 {
 
 namespace emu {
 
-extern EMU_HIDDEN EMU_CONSTANT uint3 thread_idx, block_idx, block_dim, grid_dim;
-extern EMU_HIDDEN EMU_CONSTANT unsigned lane_id;
+struct Position {
+  uint3 thread, block, block_dim, grid_dim;
+  unsigned lane;
+};
+extern EMU_HIDDEN EMU_CONSTANT Position position;
 
 constexpr unsigned long kMaxShared = 232448;  // 227 KiB: the most that a block of sm_90 may have
-alignas(1024) extern EMU_HIDDEN char dynamic_shared[kMaxShared + 1024];
+struct alignas(1024) DynamicShared {
+  char red_zone[1024], bytes[kMaxShared], red_zone_behind[1024];
+};
+extern EMU_HIDDEN DynamicShared dynamic_shared;
 
 // `line` keeps the compiler from merging two calls into one, and tells barriers apart.
 enum class Reduce { none, count, all, any };

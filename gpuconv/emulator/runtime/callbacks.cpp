@@ -65,7 +65,7 @@ struct TypeMismatch {  // the compiler's, of __ubsan_handle_type_mismatch_v1
 CALLBACK __ubsan_handle_type_mismatch_v1(TypeMismatch* data, uintptr_t address) {
   if (!current) return;
   const unsigned long align = 1ul << data->log_align;
-  if (!address) fail(Kind::bounds, HERE, "access through a null pointer");
+  if (address < 4096) fail(Kind::bounds, HERE, "access through a null pointer");
   if (address % align) {
     fail(Kind::alignment, HERE, "address %p is not a multiple of %lu, as its type wants",
          (void*)address, align);

@@ -42,9 +42,9 @@ static void set_regions(const Launch& launch) {
     shared_storage.push_back({b.base, b.size});
   }
   if (launch.dynamic_bytes) {
-    regions.push_back({dynamic_shared, launch.dynamic_bytes, "dynamic shared memory", Space::shared,
+    regions.push_back({dynamic_shared.bytes, launch.dynamic_bytes, "dynamic shared memory", Space::shared,
                        false, false});
-    shared_storage.push_back({dynamic_shared, launch.dynamic_bytes});
+    shared_storage.push_back({dynamic_shared.bytes, launch.dynamic_bytes});
   }
   track_regions();
 }
@@ -71,12 +71,12 @@ static void poison_shared() {
 }
 
 static void run_blocks(Launch& launch) {
-  const uint64_t x = grid_dim.x, y = grid_dim.y, total = x * y * grid_dim.z;
+  const uint64_t x = position.grid_dim.x, y = position.grid_dim.y, total = x * y * position.grid_dim.z;
   const std::vector<uint64_t> chosen = blocks_to_run(launch, total);
   const bool all = launch.block_count < 0 && order_mode == Order::ascending;
   for (uint64_t i = 0; i < (all ? total : chosen.size()); i++) {
     block_linear = all ? i : chosen[i];
-    block_idx = {(unsigned)(block_linear % x), (unsigned)(block_linear / x % y),
+    position.block = {(unsigned)(block_linear % x), (unsigned)(block_linear / x % y),
                  (unsigned)(block_linear / (x * y))};
     poison_shared();
     if (!run_block()) return;
@@ -87,8 +87,8 @@ static void run_blocks(Launch& launch) {
 
 static void set_up(Launch& launch) {
   if (!launch.stacks) launch.stacks = new_stacks();
-  grid_dim = {launch.grid[0], launch.grid[1], launch.grid[2]};
-  block_dim = {launch.block[0], launch.block[1], launch.block[2]};
+  position.grid_dim = {launch.grid[0], launch.grid[1], launch.grid[2]};
+  position.block_dim = {launch.block[0], launch.block[1], launch.block[2]};
   kernel_call = launch.call;
   kernel_arguments = launch.arguments;
   order_mode = (Order)launch.order;
@@ -101,7 +101,7 @@ static void set_up(Launch& launch) {
   block_starts.clear();
   prepare_fibers(launch.stacks);
   seed_order(launch.seed);
-  set_threads(block_dim);
+  set_threads(position.block_dim);
   set_regions(launch);
   start_counting();
 }

@@ -66,6 +66,7 @@ Region* find_region(const char* at, size_t size, Access access, const void* pc) 
   if (after != regions.begin() && contains(*(after - 1), at, size)) {
     return remembered(pc) = &*(after - 1);
   }
+  if (at >= (char*)&position && at < (char*)(&position + 1)) return nullptr;
   const Region* close = nearest(at);
   const bool constant_table = at >= image && at < image_end && !access.write;
   if (constant_table && !(close && distance(*close, at) < kNear)) return nullptr;

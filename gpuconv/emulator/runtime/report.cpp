@@ -14,7 +14,7 @@ static void describe(Kind kind, const Thread* at, const void* pc, const char* fo
   fault.pc = relative(pc);
   const uint3 thread = at ? at->index : uint3{0, 0, 0};
   const unsigned t[] = {thread.x, thread.y, thread.z};
-  const unsigned b[] = {block_idx.x, block_idx.y, block_idx.z};
+  const unsigned b[] = {position.block.x, position.block.y, position.block.z};
   memcpy(fault.thread, t, sizeof t);
   memcpy(fault.block, b, sizeof b);
   vsnprintf(fault.message, sizeof fault.message, format, values);

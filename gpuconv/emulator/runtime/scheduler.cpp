@@ -4,9 +4,8 @@
 
 namespace emu {
 
-uint3 thread_idx, block_idx, block_dim, grid_dim;
-unsigned lane_id;
-alignas(1024) char dynamic_shared[kMaxShared + 1024];
+Position position;
+DynamicShared dynamic_shared;
 
 Thread* current;
 std::vector<Thread> threads;
@@ -59,8 +58,8 @@ static void choose_order() {
 static void become(Thread* thread, Fiber* fiber) {
   current = thread;
   thread->fiber = fiber;
-  thread_idx = thread->index;
-  lane_id = thread->lane;
+  position.thread = thread->index;
+  position.lane = thread->lane;
 }
 
 static void resume(Thread* thread, Fiber* fiber) {
