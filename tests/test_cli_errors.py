@@ -14,7 +14,8 @@ from test_data_images import fill, truncate
 
 import gpuconv as gcv
 from gpuconv import device
-from gpuconv.cli.train import INTERRUPTED, Session
+from gpuconv.cli._session import Session
+from gpuconv.cli.train import INTERRUPTED
 from gpuconv.data import embedded
 from gpuconv.errors import DeviceError
 from gpuconv.training.checkpoint import Run
