@@ -14,7 +14,8 @@ from test_data_images import fill, truncate
 
 import gpuconv as gcv
 from gpuconv import device
-from gpuconv.cli.train import INTERRUPTED, Session
+from gpuconv.cli._session import Session
+from gpuconv.cli.train import INTERRUPTED
 from gpuconv.data import embedded
 from gpuconv.errors import DeviceError
 from gpuconv.training.checkpoint import Run
@@ -94,7 +95,9 @@ def test_a_gpu_that_is_not_there(here):
 def test_an_existing_run_folder_is_left_alone(here):
     (here / "run").mkdir()
     (here / "run" / "notes.txt").write_text("mine")
-    assert "run: this run folder exists already" in refuse(here, "train", "--out", "run")
+    # It is refused before any data is read.
+    line = refuse(here, "train", "--data", "nowhere", "--out", "run")
+    assert line.startswith("run: this run folder exists already")
 
 
 def test_a_run_folder_below_a_file(here):

@@ -7,6 +7,7 @@ import gpuconv as gcv
 from gpuconv import layers
 from gpuconv.errors import DataError, OptionError
 from gpuconv.random import Stream
+from gpuconv.training.evaluate import hits
 
 
 def stripes(count=60):
@@ -216,6 +217,20 @@ def test_logits_of_every_pixel():
     assert found.accuracy == (net(x).argmax(1) == pairs[0][1]).mean() > 0.9
     assert found.images == 6
     assert 0.5 < told[0].accuracy <= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (np.array([1, 0, 1]), (2, 3)),
+        (np.array([1.0, 0.0, 1.0]), (0, 0)),
+        (np.array([[1, 0], [0, 1], [1, 0]]), (0, 0)),
+    ],
+)
+def test_only_class_numbers_are_hit(labels, expected):
+    prediction = np.array([[0.1, 0.9], [0.8, 0.2], [0.6, 0.4]], np.float32)
+    assert hits(prediction, labels) == expected
+    assert hits(prediction[:, 0], labels) == (0, 0)
 
 
 def test_evaluate_weighs_batches_by_their_images():

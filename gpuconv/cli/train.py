@@ -1,15 +1,10 @@
 """gpuconv train."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress, TaskID
 
 from .. import data as datasets
 from .. import models
@@ -18,13 +13,14 @@ from ..data.dataset import Dataset
 from ..errors import OptionError
 from ..graph import Graph
 from ..training.checkpoint import Run, next_folder
-from ..training.evaluate import Evaluation, evaluate, loader
+from ..training.evaluate import loader
 from ..training.optimizers import SGD
 from ..training.schedules import constant, cosine, warmup
-from ..training.trainer import State, Trainer
+from ..training.trainer import Trainer
 from ._app import app, out
 from ._device import resolve
-from ._progress import bar, images_bar
+from ._progress import bar
+from ._session import Session
 
 INTERRUPTED = 130  # the shell's code for SIGINT
 
@@ -161,106 +157,3 @@ def _info(net: Graph, settings: dict[str, Any], where: str, data: Dataset) -> di
         "device": where,
         "settings": settings,
     }
-
-
-class Session:
-    """One training as the command line shows and records it."""
-
-    def __init__(
-        self, run: Run, trainer: Trainer, test_set: Dataset, settings: dict[str, Any]
-    ) -> None:
-        self.run, self.trainer, self.test_set, self.settings = run, trainer, test_set, settings
-        self.interrupted = False
-        self.progress: Progress = bar()
-        self.task: TaskID | None = None
-        trainer.callbacks.append(self.tell)
-
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Whatever ends the run, the net is saved and run.json says how it ended."""
-        try:
-            yield
-        except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            self.run.save(self.trainer.net)
-            self.run.write(status="interrupted" if stopped else "failed", error=str(error))
-            raise
-
-    def fit(self, batches: Any) -> None:
-        """Train, and save the weights."""
-        total = self.settings["epochs"] * len(batches)
-        limit = self.settings["max_steps"]
-        with self.progress, _interruptible(self):
-            self.task = self.progress.add_task(
-                "train", total=min(total, limit or total), figures=""
-            )
-            self.trainer.fit(batches, self.settings["epochs"], max_steps=limit)
-        self.run.save(self.trainer.net)
-
-    def tell(self, state: State) -> None:
-        """Hear of steps and epochs: log them, move the bar, print a line per epoch."""
-        if state.event == "step":
-            self._log(state)
-            figures = (
-                f"epoch {state.epoch}  loss {state.loss:.3f}  accuracy {state.accuracy:.3f}  "
-                f"{state.images_per_s:,.0f} images/s"
-            )
-            if self.task is not None:
-                self.progress.update(self.task, completed=state.step, figures=figures)
-            return
-        line = (
-            f"epoch {state.epoch:3d}  step {state.step:6d}  loss {state.loss:.4f}  "
-            f"accuracy {state.accuracy:.4f}  lr {state.lr:.4f}  {state.images_per_s:,.0f} images/s"
-        )
-        every = self.settings["eval_every"]
-        if every and state.epoch % every == 0:
-            found = self._measure()
-            record = {"test_loss": found.loss, "test_accuracy": found.accuracy}
-            self.run.log({"step": state.step, "epoch": state.epoch, **record})
-            line += f"  test accuracy {found.accuracy:.4f}"
-        out.print(line)
-
-    def _log(self, state: State) -> None:
-        first = state.step - len(state.losses) + 1
-        for number, loss in enumerate(state.losses):
-            self.run.log({"step": first + number, "epoch": state.epoch, "loss": loss})
-
-    def _measure(self, progress: Callable[[int], None] | None = None) -> Evaluation:
-        """Test figures; a loss that is not finite means that the last steps broke the net."""
-        found = evaluate(self.trainer.net, self.test_set, progress=progress)
-        if not isfinite(found.loss):
-            steps = self.trainer.step.steps
-            self.trainer.give_up(f"the test loss is {found.loss} after step {steps}")
-        return found
-
-    def finish(self) -> None:
-        """Measure on the test images, write the figures, print where they are."""
-        status = "interrupted" if self.interrupted else "done"
-        with images_bar(len(self.test_set), "test") as progress:
-            found = self._measure(progress)
-        final = {
-            "steps": self.trainer.step.steps,
-            "test_loss": found.loss,
-            "test_accuracy": found.accuracy,
-            "test_images": found.images,
-        }
-        self.run.write(status=status, final=final)
-        out.print(f"run: {self.run.folder}")
-        out.print(f"test accuracy {found.accuracy:.4f}")
-
-
-@contextmanager
-def _interruptible(session: Session) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends training after its step; the second ends at once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        session.interrupted = session.trainer.stop = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        out.print("stopping after this step; Ctrl-C again to stop at once")
-
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

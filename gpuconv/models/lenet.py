@@ -14,7 +14,7 @@ from ..layers import (
     TableConv2d,
     Tanh,
 )
-from ..layers.init import Constant, Uniform
+from ..layers.init import Constant, Uniform, Xavier
 from ..layers.lenet import LENET5_TABLE
 from .registry import model
 
@@ -39,7 +39,7 @@ def lenet5(num_classes: int, dropout: float) -> Graph:
             "fc2": Linear(120, 84),
             "relu4": ReLU(),
             "drop2": Dropout(dropout),
-            "fc3": Linear(84, num_classes),
+            "fc3": Linear(84, num_classes, weight_init=Xavier()),
         }
     )
 

@@ -64,8 +64,16 @@ def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def versions() -> dict[str, str]:
-    """Versions that the numbers of a run depend on."""
-    return {"gpuconv": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    """What the bits of a run depend on; NumPy's products also on how many threads its BLAS has."""
+    blas = np.show_config("dicts")["Build Dependencies"]["blas"]
+    threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.cpu_count()
+    return {
+        "gpuconv": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}",
+        "blas_threads": str(threads),
+    }
 
 
 class Run:
