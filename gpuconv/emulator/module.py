@@ -15,7 +15,7 @@ from .function import Function, Shared
 class Module:
     """The kernels of a ``.cu`` file, or of a string of CUDA C++.
 
-    ``defines`` are macros (True: without a value, False: not at all), ``include`` folders for
+    ``defines`` are macros (True is 1, False leaves it undefined), ``include`` folders for
     ``#include "..."``; a file's own folder comes first. ``mode="fast"`` computes values only,
     ``"check"`` watches every access. Compiled at the first use and kept in a cache on disk.
     Raises OptionError and DataError; at the first use DeviceError without a compiler, and

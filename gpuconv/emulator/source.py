@@ -91,12 +91,12 @@ def read(
 
 
 def macros(defines: Mapping[str, object]) -> tuple[str, ...]:
-    """``{"T": "float", "FAST": True}`` as ``("FAST=", "T=float")``; raises OptionError."""
+    """``{"T": "float", "FAST": True}`` as ``("FAST=1", "T=float")``; raises OptionError."""
     for name in defines:
         if not _NAME.fullmatch(name):
             raise OptionError(f"emulator: {name!r} is not the name of a macro")
     on = {name: value for name, value in defines.items() if value is not False}
-    return tuple(f"{n}={'' if v is True else v}" for n, v in sorted(on.items()))
+    return tuple(f"{n}={1 if v is True else v}" for n, v in sorted(on.items()))
 
 
 def translate(preprocessed: str) -> Unit:

@@ -1,21 +1,24 @@
-// One fault in each kernel; the comment at the end of a line names what must be reported there.
+// One fault in each kernel. The comment at the end of a line names what may be reported there, and
+// the thread if there is but one; which of several it is depends on the order.
+#include <cuda_pipeline.h>
+
 __device__ __noinline__ void put(float* p, int i) {
   p[i] = 1.0f;
 }
 
 extern "C" __global__ void global_write(float* y, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i <= n) y[i] = 1.0f;  // BoundsError
+  if (i <= n) y[i] = 1.0f;  // BoundsError 31
 }
 
 extern "C" __global__ void global_read(const float* x, float* y) {
   const int i = threadIdx.x;
-  y[i] = x[i] + x[i + 1];  // BoundsError
+  y[i] = x[i] + x[i + 1];  // BoundsError 31
 }
 
 // Both arrays are views of one arena, side by side.
 extern "C" __global__ void global_neighbour(float* x, float* y) {
-  x[threadIdx.x + 1] = y[threadIdx.x];  // BoundsError
+  x[threadIdx.x + 1] = y[threadIdx.x];  // BoundsError 31
 }
 
 extern "C" __global__ void const_argument(const float* x) {
@@ -24,22 +27,26 @@ extern "C" __global__ void const_argument(const float* x) {
 
 extern "C" __global__ void shared_index(float* y) {
   __shared__ float s[32];
-  s[threadIdx.x + 1] = 1.0f;  // BoundsError
+  s[threadIdx.x + 1] = 1.0f;  // BoundsError 31
   __syncthreads();
   y[threadIdx.x] = s[threadIdx.x];
 }
 
-extern "C" __global__ void shared_neighbour(float* y) {
-  __shared__ float first[32];
-  __shared__ float second[32];
-  float* p = first;
-  float* q = second;
-  const int over = threadIdx.x + (blockDim.x == 32);
-  second[threadIdx.x] = 2.0f;
-  first[threadIdx.x] = 2.0f;
+extern "C" __global__ void shared_pointer(float* y) {
+  __shared__ float s[32];
+  put(s, threadIdx.x + 1);  // in put: BoundsError 31
   __syncthreads();
-  p[over] = q[threadIdx.x];  // BoundsError
-  y[threadIdx.x] = p[threadIdx.x];
+  y[threadIdx.x] = s[threadIdx.x];
+}
+
+// All that is written here is initialised, and lies in a shared variable.
+extern "C" __global__ void shared_neighbour(float* y, int second_one) {
+  __shared__ float first[32], second[32];
+  first[threadIdx.x] = second[threadIdx.x] = 2.0f;
+  __syncthreads();
+  if (threadIdx.x == 31) put(second_one ? second : first, second_one ? -1 : 32); // in put: BoundsError 31
+  __syncthreads();
+  y[threadIdx.x] = first[threadIdx.x] + second[threadIdx.x];
 }
 
 extern "C" __global__ void shared_dynamic(float* y) {
@@ -59,7 +66,7 @@ extern "C" __global__ void uninitialized_shared(float* y) {
   __shared__ float s[64];
   if (threadIdx.x != 5) s[threadIdx.x] = 0.0f;
   __syncthreads();
-  y[threadIdx.x] = s[threadIdx.x];  // UninitializedError
+  y[threadIdx.x] = s[threadIdx.x];  // UninitializedError 5
 }
 
 extern "C" __global__ void uninitialized_output(float* y) {
@@ -170,11 +177,9 @@ extern "C" __global__ void null_pointer(const float* x, float* y) {
 }
 
 extern "C" __global__ void trap(float* y) {
-  if (threadIdx.x == 3) __trap();  // TrapError
+  if (threadIdx.x == 3) __trap();  // TrapError 3
   y[threadIdx.x] = 1.0f;
 }
-
-#include <cuda_pipeline.h>
 
 extern "C" __global__ void missing_copy_wait(const float* x, float* y) {
   __shared__ __align__(16) float s[128];
