@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .cuda.arrays import empty as empty_cuda
+from .cuda.arrays import is_cuda, to_cuda
+from .cuda.driver import missing
+from .emulator import available
 from .emulator.array import EmulatedArray
 from .errors import DeviceError
 
@@ -36,8 +40,7 @@ def _of_type(kind: type) -> Device | None:
         return CPU
     if kind is EmulatedArray:
         return EMULATED
-    is_cupy = kind.__module__.partition(".")[0] == "cupy" and kind.__name__ == "ndarray"
-    return CUDA if is_cupy else None
+    return CUDA if is_cuda(kind) else None
 
 
 def of(array: object, op: str = "gpuconv", name: str = "array") -> Device:
@@ -54,8 +57,6 @@ def of(array: object, op: str = "gpuconv", name: str = "array") -> Device:
 
 def auto() -> tuple[Device, str]:
     """The fastest device that is here, and one line that says why it was taken."""
-    from .cuda.driver import missing
-
     reason = missing()
     return (CUDA, "cuda (a probe kernel ran)") if reason is None else (CPU, f"cpu ({reason})")
 
@@ -76,16 +77,12 @@ def get(name: "str | Device") -> Device:
 
 
 def _require_cuda() -> None:
-    from .cuda.driver import missing
-
     reason = missing()
     if reason is not None:
         raise DeviceError(f"device 'cuda' is not available: {reason}; use 'cpu' or 'auto'")
 
 
 def _require_emulator() -> None:
-    from .emulator import available
-
     here, reason = available()
     if not here:
         raise DeviceError(f"device 'emulated' is not available: {reason}; use 'cpu' or 'auto'")
@@ -101,9 +98,7 @@ def to_device(array: Any, device: "str | Device") -> Any:
         return array
     host = np.asarray(array) if here is None else to_numpy(array)
     if target == CUDA:
-        import cupy
-
-        return cupy.asarray(host)
+        return to_cuda(host)
     return host if target == CPU else host.copy().view(EmulatedArray)
 
 
@@ -125,21 +120,21 @@ def empty(shape: tuple[int, ...], dtype: Any, device: Device) -> Any:
     """
     try:
         if device == CUDA:
-            import cupy
-
-            return cupy.empty(shape, dtype)
+            return empty_cuda(shape, dtype)
         array = np.empty(shape, dtype)
     except MemoryError as error:
-        raise DeviceError(_out_of_memory(shape, dtype, device)) from error
+        raise DeviceError(_out_of_memory(shape, dtype, device, str(error))) from error
     if device == EMULATED:
         array.reshape(-1).view(np.uint8).fill(0xFF)
         return array.view(EmulatedArray)
     return array
 
 
-def _out_of_memory(shape: tuple[int, ...], dtype: Any, device: Device) -> str:
+def _out_of_memory(shape: tuple[int, ...], dtype: Any, device: Device, free: str) -> str:
     kind = np.dtype(dtype)
+    known = f" ({free})" if free else ""
     return (
         f"out of memory on {device}: wanted {prod(shape) * kind.itemsize:,} bytes for {shape} "
-        f"{kind}; use a smaller batch, or cap the workspace with gpuconv.limits(max_workspace=...)"
+        f"{kind}{known}; use a smaller batch, or cap the workspace with "
+        "gpuconv.limits(max_workspace=...)"
     )

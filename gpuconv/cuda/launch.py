@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import device as devices
-from ..device import Device
+from .. import emulator
+from ..emulator.array import EmulatedArray
 from ..errors import DeviceError
 from .arguments import check_arguments
+from .arrays import is_cuda
 
 if TYPE_CHECKING:
     from .source import Source
@@ -42,27 +43,22 @@ class Function:
         parameters or live on no GPU; KernelError if the source does not compile.
         """
         check_arguments(self.entry, self.source.entries[self.entry], self.macros, args)
-        arrays = [a for a in args if not isinstance(a, np.generic)]
-        found = {devices.of(a, self.entry) for a in arrays}
-        if len(found) != 1 or devices.CPU in found:
-            kinds = ", ".join(sorted(map(str, found))) or "no device"
-            raise DeviceError(f"{self.entry}: its arrays live on {kinds}; expected one GPU")
+        places = {_place(type(a)) for a in args if not isinstance(a, np.generic)}
+        if len(places) != 1 or "cpu" in places:
+            listed = ", ".join(sorted(places)) or "no device"
+            raise DeviceError(f"{self.entry}: its arrays live on {listed}; expected one GPU")
         if 0 not in grid:
-            self._on(found.pop())(grid, block, tuple(args), shared_mem=shared_mem)
+            function = self._emulated() if "emulated" in places else self._cuda()
+            function(grid, block, tuple(args), shared_mem=shared_mem)
 
-    def _on(self, device: Device) -> Any:
-        if device == devices.EMULATED:
-            return self._emulated()
+    def _cuda(self) -> Any:
         from .compile import load
 
-        key = device.kind
-        if key not in self._compiled:
-            self._compiled[key] = load(self.source, self.entry, self.macros)
-        return self._compiled[key]
+        if "cuda" not in self._compiled:
+            self._compiled["cuda"] = load(self.source, self.entry, self.macros)
+        return self._compiled["cuda"]
 
     def _emulated(self) -> Any:
-        from .. import emulator
-
         options = emulator.current_options()
         if options.mode not in self._compiled:
             module = emulator.Module(
@@ -73,3 +69,9 @@ class Function:
         return lambda grid, block, args, shared_mem: function(
             grid, block, args, shared_mem, order=options.order, seed=options.seed
         )
+
+
+def _place(kind: type) -> str:
+    if kind is EmulatedArray:
+        return "emulated"
+    return "cuda" if is_cuda(kind) else "cpu"
