@@ -222,12 +222,13 @@ _CHOSEN: dict[tuple, Kernel] = {}
 
 
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:
-    """The kernel for a problem: the named one, else the lowest cost, else the lowest rank.
+    """The kernel for a problem: the named one, else the plan's, else the lowest cost, else rank.
 
     ``algorithm`` is "backend:algorithm" or a bare algorithm name (the first of that name on the
     device). Raises KernelError with every reason. The answer is kept per problem.
     """
     limits = current_limits()
+    algorithm = algorithm or limits.plan.get(op.name)
     key = (op.name, problem, device, algorithm, limits)
     if key not in _CHOSEN:
         _CHOSEN[key] = _choose(op, problem, device, algorithm, limits)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ class Parameter:
 class Source:
     """The ``.cu`` beside a launcher: ``Source(__file__)`` has the launcher's stem.
 
-    Headers are looked for beside the file and in its parent folder (``common.cuh``). Raises
-    KernelError if the file is not there.
+    Headers are looked for beside the file, in its parent folder, and among gpuconv's kernels
+    (``common.cuh``). Raises KernelError if the file is not there.
     """
 
     def __init__(self, file: str | Path) -> None:
         self.path = Path(file).with_suffix(".cu")
-        self.include = (self.path.parent, self.path.parent.parent)
+        self.include = (self.path.parent, self.path.parent.parent, _kernels())
         self._functions: dict[tuple, Function] = {}
 
     @cached_property
@@ -74,6 +75,11 @@ class Source:
             for name, parameters in _ENTRY.findall(plain)
         }
 
+    @property
+    def functions(self) -> list[Function]:
+        """Every entry that was asked for, with its macros."""
+        return list(self._functions.values())
+
     def function(self, entry: str, **defines: Any) -> Function:
         """An entry compiled with these macros (``REAL="float"``); raises KernelError if unknown."""
         key = (entry, *sorted(defines.items()))
@@ -84,6 +90,13 @@ class Source:
             macros = {name: str(value) for name, value in sorted(defines.items())}
             self._functions[key] = Function(self, entry, macros)
         return self._functions[key]
+
+
+def _kernels() -> Path:
+    """The folder of gpuconv's own kernels, in a checkout or installed."""
+    spec = find_spec("gpuconv.kernels")
+    places = (spec.submodule_search_locations if spec else None) or ["."]
+    return Path(next(iter(places)))
 
 
 def _parameter(text: str) -> Parameter:
