@@ -34,7 +34,7 @@ NAMES = ("cpu", "cuda", "emulated", "auto")
 
 
 @cache
-def _of_type(kind: type) -> Device | None:
+def _of_type(kind: Any) -> Device | None:
     """The device whose arrays have this exact type, or None."""
     if kind is np.ndarray:
         return CPU
@@ -106,10 +106,10 @@ def to_numpy(array: Any) -> np.ndarray:
     """``array`` as a numpy.ndarray on the CPU; raises DeviceError for what is no array."""
     here = of(array, "to_numpy")
     if here == CPU:
-        return array  # type: ignore[no-any-return]
+        return array
     if here == EMULATED:
         return np.array(array.view(np.ndarray))
-    return array.get()  # type: ignore[no-any-return]
+    return array.get()
 
 
 def empty(shape: tuple[int, ...], dtype: Any, device: Device) -> Any:

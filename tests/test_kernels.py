@@ -1,10 +1,9 @@
 """The battery over every Op x Kernel x case x dtype that the registry knows, on every device."""
 
 import pytest
+from devices import MARKS
 
 from gpuconv import battery, device, registry
-
-MARKS = {"cuda": [pytest.mark.gpu], "emulated": [pytest.mark.emulated]}
 
 
 def _every():

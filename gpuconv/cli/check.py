@@ -15,6 +15,7 @@ from ..cuda import Source
 from ..cuda.compile import compile_cubin, nvrtc, resources
 from ..emulator import EmulatorError
 from ..errors import DataError, DeviceError, GpuconvError, KernelError
+from ..limits import current_limits
 from ..registry import Kernel, Op
 from ._app import app, out
 
@@ -92,7 +93,7 @@ def _battery(file: Path, op: Op, kernel: Kernel, here: devices.Device) -> int:
     refused: set[str] = set()
     found: dict[object, str] = {}  # one fault for each place in the source
     for problem, optional in _cases(op):
-        reason = kernel.objection(problem, here, registry.current_limits())
+        reason = kernel.objection(problem, here, current_limits())
         if reason is not None:
             refused.add(reason)
             continue

@@ -25,12 +25,12 @@ def nvrtc() -> tuple[Any, str | None]:
     try:
         from cuda.bindings import nvrtc as bindings
 
-        error, *_ = bindings.nvrtcVersion()
+        code, *_ = bindings.nvrtcVersion()
     except ImportError:
         return None, "the package cuda-bindings is not installed"
     except Exception as error:  # the bindings raise their own types when the library is missing
         return None, f"NVRTC cannot be loaded ({error})"
-    return (bindings, None) if not int(error) else (None, f"NVRTC answers with error {error}")
+    return (bindings, None) if not int(code) else (None, f"NVRTC answers with error {code}")
 
 
 def _version(bindings: Any) -> str:
