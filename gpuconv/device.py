@@ -5,7 +5,6 @@ GPU, which runs the same CUDA sources on the CPU.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 from typing import Any
 
@@ -33,7 +32,6 @@ CPU, CUDA, EMULATED = Device("cpu"), Device("cuda"), Device("emulated")
 NAMES = ("cpu", "cuda", "emulated", "auto")
 
 
-@cache
 def _of_type(kind: Any) -> Device | None:
     """The device whose arrays have this exact type, or None."""
     if kind is np.ndarray:

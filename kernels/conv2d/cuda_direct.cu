@@ -38,12 +38,11 @@ __device__ REAL output_sum(
         for (INDEX r = 0; r < conv.r; ++r) {
             const INDEX row = p * conv.stride_h - conv.pad_top + r * conv.dilation_h;
             if (!inside(row, conv.h)) continue;
-            for (INDEX s = 0; s < conv.s; ++s) {
-                const INDEX col = q * conv.stride_w - conv.pad_left + s * conv.dilation_w;
-                if (!inside(col, conv.w)) continue;
-                const REAL value = x[input_at(conv, n, first + c, row, col)];
-                sum = multiply_add(value, weight[weight_at(conv, k, c, r, s)], sum);
-            }
+            const REAL* inputs = x + input_at(conv, n, first + c, row, 0);
+            const REAL* weights = weight + weight_at(conv, k, c, r, 0);
+            INDEX col = q * conv.stride_w - conv.pad_left;
+            for (INDEX s = 0; s < conv.s; ++s, col += conv.dilation_w)
+                if (inside(col, conv.w)) sum = multiply_add(inputs[col], weights[s], sum);
         }
     }
     return sum;
