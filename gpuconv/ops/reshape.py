@@ -1,6 +1,7 @@
 """Joining, cutting and padding arrays, as functions."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -44,6 +45,8 @@ def concat(
     Shapes: equal but for ``axis``, at least one dimension. Raises OptionError, ShapeError,
     DtypeError or DeviceError before anything is copied.
     """
+    if not isinstance(arrays, Sequence):
+        raise OptionError(f"concat: expected a list of arrays, got a {type(arrays).__name__}")
     if not arrays:
         raise OptionError("concat: got no arrays; expected at least one")
     dtypes = [float_array("concat", f"arrays[{i}]", array) for i, array in enumerate(arrays)]
@@ -75,6 +78,8 @@ def concat_backward(
     if dy.ndim == 0:
         raise ShapeError("concat_backward: dy has shape (); expected at least one dimension")
     at, total = _axis("concat_backward", axis, dy.shape), dy.shape[axis]
+    if not isinstance(sizes, Sequence):
+        raise OptionError(f"concat_backward: sizes must be a list of integers, got {sizes!r}")
     parts = [integer(size, "concat_backward: sizes", 0) for size in sizes]
     if sum(parts) != total:
         raise ShapeError(
@@ -108,6 +113,8 @@ def pad(
     result larger by the padding. Raises OptionError, DtypeError or DeviceError.
     """
     numeric = numerics(float_array("pad", "x", x))
+    if not isinstance(value, Real):
+        raise OptionError(f"pad: value must be a number, got {value!r}")
     problem = _pad.PadProblem(x.shape, _pairs("pad", padding, x.ndim), float(value), **numeric)
     return call(_pad.pad, problem, x, algorithm=algorithm)
 
