@@ -199,6 +199,23 @@ def test_what_is_not_trainable_is_left_out():
     assert frozen.value is value
 
 
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.5, 0.9), lambda p: Adam(p, 0.5)])
+def test_what_is_made_trainable_later_is_updated_and_the_state_of_others_stays(make):
+    first, late, last = (Parameter(np.full(n, 1.0), trainable=n != 3) for n in (2, 3, 4))
+    alone = [Parameter(np.full(n, 1.0)) for n in (2, 4)]
+    optimizer, other = make([first, late, last]), make(alone)
+    for step in range(4):
+        late.trainable = step >= 2
+        for parameter in (first, last, *alone, *[late] * late.trainable):
+            parameter.add_grad(np.full(parameter.shape, step - 1.5))
+        for each in (optimizer, other):
+            each.step()
+            each.zero_grad()
+    assert (late.value != 1.0).all()
+    for got, want in zip((first, last), alone, strict=True):
+        np.testing.assert_array_equal(got.value, want.value)
+
+
 def test_zero_grad_forgets():
     parameter = Parameter(np.ones(2))
     optimizer = SGD([parameter], 0.5)
