@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -113,8 +114,9 @@ def pad(
     result larger by the padding. Raises OptionError, DtypeError or DeviceError.
     """
     numeric = numerics(float_array("pad", "x", x))
-    if not isinstance(value, Real):
-        raise OptionError(f"pad: value must be a number, got {value!r}")
+    given: Any = value
+    if not isinstance(given, Real):
+        raise OptionError(f"pad: value must be a number, got {given!r}")
     problem = _pad.PadProblem(x.shape, _pairs("pad", padding, x.ndim), float(value), **numeric)
     return call(_pad.pad, problem, x, algorithm=algorithm)
 

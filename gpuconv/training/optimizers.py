@@ -17,7 +17,7 @@ from .schedules import Schedule
 
 def _within(value: Any, low: float, high: float = inf) -> bool:
     """Whether ``value`` is a number in [low, high)."""
-    return isinstance(value, Real) and not isinstance(value, bool) and low <= value < high
+    return not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) < high
 
 
 class Optimizer:
