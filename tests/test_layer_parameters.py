@@ -223,7 +223,7 @@ def test_astype_and_to():
     assert layer.to("cpu") is layer.to("auto") is layer
     with pytest.raises(DeviceError, match="device 'cuda' is not available|unknown device"):
         layer.to("cuda:9")
-    with pytest.raises(OptionError, match="astype: got float16; expected float32 or float64"):
+    with pytest.raises(OptionError, match="astype: got 'float16'; expected float32 or float64"):
         layer.astype("float16")
 
 

@@ -14,7 +14,8 @@ from ..shapes import Pair, Shape, integer, pair
 from ._call import call, float_array, numerics
 
 
-def _axis(op: str, axis: int, shape: Shape) -> int:
+def axis_of(op: str, axis: int, shape: Shape) -> int:
+    """``axis`` counted from 0; raises OptionError unless an array of this shape has it."""
     number = integer(axis, f"{op}: axis", -len(shape))
     if number >= len(shape):
         raise OptionError(f"{op}: axis {axis} is out of range for an array of shape {shape}")
@@ -54,7 +55,7 @@ def concat(
     first = arrays[0]
     if first.ndim == 0:
         raise ShapeError("concat: arrays[0] has shape (); expected at least one dimension")
-    at = _axis("concat", axis, first.shape)
+    at = axis_of("concat", axis, first.shape)
     for number, array in enumerate(arrays):
         _require_alike(number, array, first, at)
     total, offset = sum(array.shape[at] for array in arrays), 0
@@ -78,7 +79,7 @@ def concat_backward(
     dtype = float_array("concat_backward", "dy", dy)
     if dy.ndim == 0:
         raise ShapeError("concat_backward: dy has shape (); expected at least one dimension")
-    at, total = _axis("concat_backward", axis, dy.shape), dy.shape[axis]
+    at, total = axis_of("concat_backward", axis, dy.shape), dy.shape[axis]
     if not isinstance(sizes, Sequence):
         raise OptionError(f"concat_backward: sizes must be a list of integers, got {sizes!r}")
     parts = [integer(size, "concat_backward: sizes", 0) for size in sizes]
