@@ -146,6 +146,14 @@ def test_at_keeps_seed_and_step():
     assert Stream(9, 8, 7).at(6) == Stream(9, 8, 6)
 
 
+def test_normal_values_are_those_of_box_and_muller():
+    stream = Stream(7, 3, 2)
+    first, second = (stream.words(6) / 2**32).reshape(3, 2).T
+    radius = np.sqrt(-2 * np.log(first + 2.0**-33))
+    both = radius * np.cos(2 * np.pi * second), radius * np.sin(2 * np.pi * second)
+    np.testing.assert_allclose(stream.normal((3, 2)), np.transpose(both), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("place", "text"),
     [

@@ -26,6 +26,10 @@ def test_calls_of_one_epoch_are_a_call_of_several(augment):
     assert trained(1, 2, augment=augment)[1] == [1, 2, 3]
 
 
+def test_an_augmentation_is_applied():
+    assert trained(1, augment=gcv.data.random_shift(2))[0] != trained(1)[0]
+
+
 def test_an_epoch_that_was_cut_short_counts():
     assert trained(1, 1, max_steps=2)[1] == [1, 2]
 
