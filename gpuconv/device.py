@@ -1,9 +1,20 @@
-"""Where an array lives: its type says so. NumPy arrays are on the CPU."""
+"""Where an array lives: its exact type says so.
+
+``numpy.ndarray`` is on the CPU, ``cupy.ndarray`` on a CUDA GPU, ``EmulatedArray`` on the emulated
+GPU, which runs the same CUDA sources on the CPU.
+"""
 
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
 
+from .cuda.arrays import empty as empty_cuda
+from .cuda.arrays import is_cuda, to_cuda
+from .cuda.driver import missing
+from .emulator import available
+from .emulator.array import EmulatedArray
 from .errors import DeviceError
 
 
@@ -17,23 +28,35 @@ class Device:
         return self.kind
 
 
-CPU = Device("cpu")
+CPU, CUDA, EMULATED = Device("cpu"), Device("cuda"), Device("emulated")
 NAMES = ("cpu", "cuda", "emulated", "auto")
+
+
+def _of_type(kind: Any) -> Device | None:
+    """The device whose arrays have this exact type, or None."""
+    if kind is np.ndarray:
+        return CPU
+    if kind is EmulatedArray:
+        return EMULATED
+    return CUDA if is_cuda(kind) else None
 
 
 def of(array: object, op: str = "gpuconv", name: str = "array") -> Device:
     """The device of ``array`` by its exact type; raises DeviceError for anything else."""
-    if type(array) is np.ndarray:
-        return CPU
-    kind = f"{type(array).__module__}.{type(array).__qualname__}"
+    kind = type(array)
+    device = _of_type(kind)
+    if device is not None:
+        return device
     raise DeviceError(
-        f"{op}: {name} is a {kind}; expected a numpy.ndarray (wrap it with numpy.asarray)"
+        f"{op}: {name} is a {kind.__module__}.{kind.__qualname__}; expected a numpy.ndarray (wrap "
+        "it with numpy.asarray), a cupy.ndarray or an emulated array"
     )
 
 
 def auto() -> tuple[Device, str]:
     """The fastest device that is here, and one line that says why it was taken."""
-    return CPU, "cpu (this version of gpuconv has no CUDA kernels yet)"
+    reason = missing()
+    return (CUDA, "cuda (a probe kernel ran)") if reason is None else (CPU, f"cpu ({reason})")
 
 
 def get(name: "str | Device") -> Device:
@@ -42,35 +65,74 @@ def get(name: "str | Device") -> Device:
         return name
     if name == "auto":
         return auto()[0]
-    if name == "cpu":
-        return CPU
-    if name in NAMES:
-        raise DeviceError(
-            f"device {name!r} is not available: this version of gpuconv has no CUDA kernels yet; "
-            "use 'cpu' or 'auto'"
-        )
-    raise DeviceError(f"unknown device {name!r}; expected one of {', '.join(NAMES)}")
+    if name == "cuda":
+        _require_cuda()
+    elif name == "emulated":
+        _require_emulator()
+    elif name not in NAMES:
+        raise DeviceError(f"unknown device {name!r}; expected one of {', '.join(NAMES)}")
+    return Device(name)
 
 
-def to_device(array: object, device: "str | Device") -> np.ndarray:
-    """``array`` on ``device``; the same object if it is there already."""
-    get(device)
-    return array if type(array) is np.ndarray else np.asarray(array)
+def _require_cuda() -> None:
+    reason = missing()
+    if reason is not None:
+        raise DeviceError(f"device 'cuda' is not available: {reason}; use 'cpu' or 'auto'")
 
 
-def to_numpy(array: object) -> np.ndarray:
-    """``array`` as a numpy.ndarray on the CPU."""
-    of(array, "to_numpy")
-    return array  # type: ignore[return-value]
+def _require_emulator() -> None:
+    here, reason = available()
+    if not here:
+        raise DeviceError(f"device 'emulated' is not available: {reason}; use 'cpu' or 'auto'")
 
 
-def empty(shape: tuple[int, ...], dtype: object, device: Device) -> np.ndarray:
-    """An uninitialised array on ``device``; raises DeviceError when memory runs out."""
+def to_device(array: Any, device: "str | Device") -> Any:
+    """``array`` on ``device``; the same object if it is there already, else a copy.
+
+    What is no device's array (a list, a memory map) counts as the CPU's.
+    """
+    target, here = get(device), _of_type(type(array))
+    if here == target:
+        return array
+    host = np.asarray(array) if here is None else to_numpy(array)
+    if target == CUDA:
+        return to_cuda(host)
+    return host if target == CPU else host.copy().view(EmulatedArray)
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """``array`` as a numpy.ndarray on the CPU; raises DeviceError for what is no array."""
+    here = of(array, "to_numpy")
+    if here == CPU:
+        return array
+    if here == EMULATED:
+        return np.array(array.view(np.ndarray))
+    return array.get()
+
+
+def empty(shape: tuple[int, ...], dtype: Any, device: Device) -> Any:
+    """An uninitialised array on ``device``; raises DeviceError when memory runs out.
+
+    On the emulated device it is filled with NaN (integers with -1), so that what a kernel does not
+    write shows.
+    """
     try:
-        return np.empty(shape, dtype)  # type: ignore[call-overload]
-    except MemoryError:
-        count = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize  # type: ignore[call-overload]
-        raise DeviceError(
-            f"out of memory on {device}: wanted {count:,} bytes for {shape} {np.dtype(dtype)}; "  # type: ignore[call-overload]
-            "use a smaller batch or cap the workspace with gpuconv.limits(max_workspace=...)"
-        ) from None
+        if device == CUDA:
+            return empty_cuda(shape, dtype)
+        array = np.empty(shape, dtype)
+    except MemoryError as error:
+        raise DeviceError(_out_of_memory(shape, dtype, device, str(error))) from error
+    if device == EMULATED:
+        array.reshape(-1).view(np.uint8).fill(0xFF)
+        return array.view(EmulatedArray)
+    return array
+
+
+def _out_of_memory(shape: tuple[int, ...], dtype: Any, device: Device, free: str) -> str:
+    kind = np.dtype(dtype)
+    known = f" ({free})" if free else ""
+    return (
+        f"out of memory on {device}: wanted {prod(shape) * kind.itemsize:,} bytes for {shape} "
+        f"{kind}{known}; use a smaller batch, or cap the workspace with "
+        "gpuconv.limits(max_workspace=...)"
+    )

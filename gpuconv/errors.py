@@ -25,6 +25,18 @@ class DeviceError(GpuconvError, RuntimeError):
     """A device that is not here, or arrays that live on different ones."""
 
 
+class CompileError(GpuconvError, RuntimeError):
+    """A kernel source that does not compile; ``file`` and ``line`` say where (None: unknown)."""
+
+    def __init__(self, message: str, file: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.file, self.line = file, line
+
+
+class LaunchError(GpuconvError, ValueError):
+    """A kernel launch whose grid, block, shared memory or arguments are not possible."""
+
+
 class GraphError(GpuconvError, ValueError):
     """A graph that cannot be built or run: unknown handle, taken name, missing output."""
 

@@ -15,7 +15,7 @@ from .limits import Limits, current_limits
 from .random import Stream
 from .shapes import Shape
 
-BACKENDS = {"numpy": ("cpu",)}  # backend -> the devices it serves
+BACKENDS = {"numpy": ("cpu",), "cuda": ("cuda", "emulated")}  # backend -> the devices it serves
 # Spacing of numbers near 1, and the smallest normal number. fp32x3 carries a float32 as two tf32
 # numbers of 11 bits; tf32 and bf16 have float32's exponent.
 EPS = {"fp64": 2**-52, "fp32": 2**-23, "fp32x3": 2**-21, "tf32": 2**-10, "bf16": 2**-7}
@@ -222,7 +222,7 @@ _CHOSEN: dict[tuple, Kernel] = {}
 
 
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:
-    """The kernel for a problem: the named one, else the lowest cost, else the lowest rank.
+    """The kernel for a problem: the named one, else the plan's, else the lowest cost, else rank.
 
     ``algorithm`` is "backend:algorithm" or a bare algorithm name (the first of that name on the
     device). Raises KernelError with every reason. The answer is kept per problem.
@@ -230,6 +230,7 @@ def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = Non
     if not isinstance(algorithm, str | None):
         raise OptionError(f"{op.name}: algorithm must be a kernel's name, got {algorithm!r}")
     limits = current_limits()
+    algorithm = algorithm or limits.plan.get(op.name)
     key = (op.name, problem, device, algorithm, limits)
     if key not in _CHOSEN:
         _CHOSEN[key] = _choose(op, problem, device, algorithm, limits)

@@ -30,14 +30,25 @@ def _no_gpu() -> str | None:
     return None
 
 
+def _no_emulator() -> str | None:
+    from gpuconv import emulator
+
+    usable, reason = emulator.available()
+    return None if usable else reason
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    reason = _no_gpu() if marked else None
-    for item in marked if reason else []:
-        item.add_marker(pytest.mark.skip(reason=reason))
+    for mark, missing in (("gpu", _no_gpu), ("emulated", _no_emulator)):
+        marked = [item for item in items if item.get_closest_marker(mark)]
+        reason = missing() if marked else None
+        for item in marked if reason else []:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     count = sum("gpu" in report.keywords for report in skipped)
     terminalreporter.write_line(f"GPU tests skipped: {count}")
+    count = sum("emulated" in report.keywords for report in skipped)
+    if count:
+        terminalreporter.write_line(f"emulated tests skipped: {count}")

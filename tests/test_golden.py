@@ -3,8 +3,9 @@
 import golden_numbers as golden
 import numpy as np
 import pytest
+from devices import everywhere
 
-from gpuconv import device, ops, registry
+from gpuconv import device, ops
 from gpuconv.errors import KernelError
 from gpuconv.ops import pool
 
@@ -12,15 +13,16 @@ OPTIONS = {"stride": 2, "padding": 1}
 
 
 def kernels(op):
-    """(call, dtype) for every kernel of ``op``: a function run on the kernel's device."""
-    for kernel in registry.get_op(op).kernels():
+    """A function that calls an op, for every kernel, device and dtype."""
+    for case in everywhere(op):
+        ((kernel, kind),) = case.values
         for dtype in ("float32", "float64"):
-            yield pytest.param(_caller(kernel, dtype), id=f"{op}[{kernel.name}]-{dtype}")
+            call = _caller(kernel, device.Device(kind), dtype)
+            yield pytest.param(call, id=f"{case.id}-{dtype}", marks=case.marks)
 
 
-def _caller(kernel, dtype):
+def _caller(kernel, here, dtype):
     def call(function, *arrays, **options):
-        here = device.get(kernel.devices[0])
         moved = [
             device.to_device(np.asarray(a, dtype), here) if isinstance(a, list | np.ndarray) else a
             for a in arrays

@@ -1,6 +1,7 @@
-"""The battery over every Op x Kernel x case x dtype that the registry knows."""
+"""The battery over every Op x Kernel x case x dtype that the registry knows, on every device."""
 
 import pytest
+from devices import MARKS
 
 from gpuconv import battery, device, registry
 
@@ -8,16 +9,22 @@ from gpuconv import battery, device, registry
 def _every():
     for op in registry.ops().values():
         for kernel in op.kernels():
-            for problem in battery.cases(op):
-                for optional in battery.variants(op):
-                    suffix = "" if optional else " bare"
-                    name = f"{op.name}[{kernel.name}]-{problem}{suffix}".replace(" ", ",")
-                    yield pytest.param(op, kernel, problem, optional, id=name)
+            for kind in kernel.devices:
+                for problem in battery.cases(op):
+                    for optional in battery.variants(op):
+                        suffix = "" if optional else " bare"
+                        name = f"{op.name}[{kernel.name}] {kind} {problem}{suffix}"
+                        yield pytest.param(
+                            (op, kernel, kind, problem, optional),
+                            id=name.replace(" ", ","),
+                            marks=MARKS.get(kind, []),
+                        )
 
 
-@pytest.mark.parametrize(("op", "kernel", "problem", "optional"), list(_every()))
-def test_kernel(op, kernel, problem, optional):
-    here = device.get(kernel.devices[0])
+@pytest.mark.parametrize("case", list(_every()))
+def test_kernel(case):
+    op, kernel, kind, problem, optional = case
+    here = device.Device(kind)
     reason = kernel.objection(problem, here, registry.current_limits())
     if reason is not None:
         with pytest.raises(registry.KernelError, match="no kernel takes"):

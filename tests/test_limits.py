@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from gpuconv import ops
+from gpuconv import ops, registry
+from gpuconv.device import CPU
 from gpuconv.errors import KernelError, OptionError
+from gpuconv.kernels.conv2d.op import conv2d
 from gpuconv.limits import current_limits, limits
+from gpuconv.ops.conv import conv_problem
 
 
 def test_a_limit_on_precision_reaches_float32_calls_only():
@@ -41,3 +44,22 @@ def test_bad_limits_are_refused(bad, text):
     with pytest.raises(OptionError) as caught, limits(**bad):
         pytest.fail("the block was entered")
     assert str(caught.value).startswith(text)
+
+
+def test_a_plan_names_kernels():
+    x, w = np.ones((1, 1, 3, 3), np.float32), np.ones((1, 1, 1, 1), np.float32)
+    with limits(plan={"conv2d": "direct"}) as inside:
+        assert inside.plan == {"conv2d": "direct"}
+        problem = conv_problem("conv2d", x.shape, w.shape)
+        assert registry.choose(conv2d, problem, CPU).name == "numpy:direct"
+        assert registry.choose(conv2d, problem, CPU, "im2col").name == "numpy:im2col"
+        ops.conv2d(x, w)
+    assert registry.choose(conv2d, problem, CPU).name == "numpy:im2col"
+    with limits(plan={"conv2d": "nothing"}), pytest.raises(KernelError, match="'nothing'"):
+        ops.conv2d(x, w)
+
+
+@pytest.mark.parametrize("plan", ["conv2d", {"conv2d": 1}, {1: "direct"}, ["conv2d"], None])
+def test_a_plan_maps_names_to_names(plan):
+    with pytest.raises(OptionError, match="plan must map names of ops"), limits(plan=plan):
+        pass

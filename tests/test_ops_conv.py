@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from devices import on_cpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ def normal(*shape, seed=0, dtype="float64"):
 
 
 def each(op):
-    names = [k.name for k in registry.get_op(op).kernels() if "cpu" in k.devices]
+    names = [k.name for k in on_cpu(op) if "cpu" in k.devices]
     return pytest.mark.parametrize("algorithm", names)
 
 
@@ -95,12 +96,12 @@ def test_nan_in_nan_out_and_only_where_its_window_is(algorithm):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_empty_batch_gives_empty_results_and_a_zero_weight_gradient(dtype):
     x, w, b = (np.ones(s, dtype) for s in ((0, 3, 7, 5), (4, 3, 3, 3), (4,)))
-    for k in registry.get_op("conv2d").kernels():
+    for k in on_cpu("conv2d"):
         assert ops.conv2d(x, w, b, stride=2, algorithm=k.name).shape == (0, 4, 3, 2)
     dy = np.ones((0, 4, 5, 3), dtype)
-    for k in registry.get_op("conv2d_input").kernels():
+    for k in on_cpu("conv2d_input"):
         assert ops.conv2d_input(dy, w, x.shape, algorithm=k.name).shape == x.shape
-    for k in registry.get_op("conv2d_weight").kernels():
+    for k in on_cpu("conv2d_weight"):
         dw = ops.conv2d_weight(x, dy, w.shape, algorithm=k.name)
         assert dw.shape == w.shape
         assert not dw.any()
@@ -151,7 +152,7 @@ def test_inputs_are_never_changed_and_results_are_new(op):
     before = [a.copy() for a in given_arrays]
     for a in given_arrays:
         a.flags.writeable = False
-    for kernel in registry.get_op(op).kernels():
+    for kernel in on_cpu(op):
         options = {"padding": 1, "groups": 2, "algorithm": kernel.name}
         result = getattr(ops, op)(*given_arrays, *shape, **options)
         assert not any(np.shares_memory(result, a) for a in given_arrays)
@@ -193,8 +194,7 @@ def test_the_kernels_agree_with_each_other(problem):
         ("conv2d_weight", (x, dy, w_shape)),
     ):
         results = [
-            getattr(ops, op)(*arguments, **options, algorithm=kernel.name)
-            for kernel in registry.get_op(op).kernels()
+            getattr(ops, op)(*arguments, **options, algorithm=kernel.name) for kernel in on_cpu(op)
         ]
         assert len(results) >= 2
         for result in results[1:]:
@@ -226,7 +226,7 @@ def vgg(op, n=8):
 @pytest.mark.parametrize("op", CONVS)
 def test_the_column_matrix_of_a_batch_is_never_held(op):
     here = device.get("cpu")
-    for kernel in registry.get_op(op).kernels():
+    for kernel in on_cpu(op):
         if "cpu" not in kernel.devices:
             continue
         sizes = {n: kernel.workspace(vgg(op, n), here) for n in (1, 8, 64)}
@@ -260,7 +260,7 @@ def test_blocks_of_any_size_give_the_same_numbers(op, monkeypatch):
         "conv2d_weight": (x, dy, w.shape),
     }[op]
     options = {"stride": 2, "padding": 1, "groups": 2}
-    for kernel in registry.get_op(op).kernels():
+    for kernel in on_cpu(op):
         if kernel.backend != "numpy":
             continue
         whole = getattr(ops, op)(*arguments, **options, algorithm=kernel.name)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from devices import on_cpu
 from differences import gradient
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ def _blocks(x, size):
     return x.reshape(n, c, h // size, size, w // size, size)
 
 
-@pytest.mark.parametrize("algorithm", [k.name for k in registry.get_op("max_pool2d").kernels()])
+@pytest.mark.parametrize("algorithm", [k.name for k in on_cpu("max_pool2d")])
 def test_max_equals_the_maximum_of_blocks(algorithm):
     x = _normal(3, 4, 12, 8, dtype="float32")
     y = pool.max_pool2d(x, 4, algorithm=algorithm)
@@ -111,7 +112,7 @@ def _axes(first, second):
 def _check(names, problem):
     for name in names:
         op = registry.get_op(name)
-        for kernel in op.kernels():
+        for kernel in on_cpu(op):
             battery.check(op, kernel, problem, device.CPU)
 
 

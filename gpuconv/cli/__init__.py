@@ -1,6 +1,7 @@
 """Command line: one file per command."""
 
-from . import evaluate as _evaluate  # noqa: F401 - each registers its command
+from . import check as _check  # noqa: F401 - each registers its command
+from . import evaluate as _evaluate  # noqa: F401
 from . import kernels as _kernels  # noqa: F401
 from . import models as _models  # noqa: F401
 from . import predict as _predict  # noqa: F401

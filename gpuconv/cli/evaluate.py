@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..training.checkpoint import Run
 from ..training.evaluate import evaluate
 from ._app import app, out
-from ._device import resolve
+from ._device import DEVICES, resolve
 from ._progress import images_bar
 
 
@@ -24,7 +24,7 @@ def evaluate_run(
     ] = None,
     split: Annotated[str, typer.Option(help="which part of the data")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 256,
-    device: Annotated[str, typer.Option(help="cpu or auto")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:

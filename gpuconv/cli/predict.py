@@ -15,7 +15,7 @@ from ..graph import Graph
 from ..training.checkpoint import Run
 from ..training.step import InferenceStep
 from ._app import app, out, show
-from ._device import resolve
+from ._device import DEVICES, resolve
 
 TOP = 5
 
@@ -31,7 +31,7 @@ def rank(net: Graph, image: np.ndarray, classes: list[str]) -> list[dict[str, An
 def predict(
     run: Annotated[Path, typer.Argument(help="a run folder that gpuconv train made")],
     images: Annotated[list[Path], typer.Argument(help="image files (PNG, JPEG, ...)")],
-    device: Annotated[str, typer.Option(help="cpu or auto")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
 ) -> None:
     """Say what images show: a table of the five most probable classes for each.

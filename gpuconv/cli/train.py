@@ -12,13 +12,14 @@ from ..data import open_dataset
 from ..data.dataset import Dataset, title
 from ..errors import OptionError
 from ..graph import Graph
+from ..limits import limits
 from ..training.checkpoint import Run, next_folder
 from ..training.evaluate import loader
 from ..training.optimizers import SGD
 from ..training.schedules import constant, cosine, warmup
 from ..training.trainer import Trainer
 from ._app import app, out
-from ._device import resolve
+from ._device import DEVICES, plan, resolve
 from ._progress import bar
 from ._session import Session
 
@@ -35,7 +36,11 @@ def train(
             "files, or a folder of images DIR/CLASS/*.jpg|png"
         ),
     ] = "mnist",
-    device: Annotated[str, typer.Option(help="cpu, or auto: the fastest that is here")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
+    algorithm: Annotated[
+        str | None,
+        typer.Option(help="kernels by op, as conv2d=numpy:direct,linear=...; default: chosen"),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
@@ -76,6 +81,7 @@ def train(
     Run.require_free(folder)
     where = resolve(device)
     settings["dropout"] = models.get(model).dropout if dropout is None else dropout
+    kernels = plan(algorithm, where)
     train_set = _open(data, "train", skip_bad)
     test_set = _open(data, "test", skip_bad)
     net = models.create(model, len(train_set.classes), dropout, seed).to(where)
@@ -87,7 +93,7 @@ def train(
     _describe(net, model, train_set, test_set, batches)
     run = Run.create(folder, _info(net, settings, where, train_set))
     session = Session(run, trainer, test_set, settings)
-    with session.recorded():
+    with limits(plan=kernels), session.recorded():
         session.fit(batches)
         session.finish()
     if session.interrupted:

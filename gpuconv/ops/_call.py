@@ -76,7 +76,7 @@ def call(
 
 
 def _contiguous(array: Any) -> Any:
-    return array if array is None or array.flags.c_contiguous else np.ascontiguousarray(array)
+    return array if array is None or array.flags.c_contiguous else array.copy()
 
 
 def _check(op: Op, problem: Problem, names: tuple[str, ...], given: tuple) -> Device | None:

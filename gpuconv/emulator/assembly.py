@@ -1,0 +1,84 @@
+"""What is done to a kernel's assembly: a red zone behind each shared variable, and a table of them.
+
+In assembly every ``__shared__`` variable is one line, ``.comm symbol,size,alignment``, whatever
+macros, templates and lambdas it came from. A larger size there is a gap in memory that no kernel
+may touch, so that an overrun never reaches the next variable.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+
+from ..errors import CompileError
+
+RED_ZONE = 256
+_COMMON = re.compile(r"^\s*\.comm\s+([\w.$]+),\s*(\d+),\s*(\d+)\s*$", re.MULTILINE)
+_FUNCTION = re.compile(r"^\s*\.type\s+([\w.$]+),\s*[@%]function", re.MULTILINE)
+_LABEL = re.compile(r"([\w.$]+):")
+_WORD = re.compile(r"[A-Za-z_][\w.$]*")
+
+
+def instrument(listing: str, kernels: Iterable[str], file: str) -> str:
+    """The listing with red zones and the exported ``emu_shared_table`` and ``emu_shared_info``.
+
+    Raises CompileError for a variable at the top of the file, and for a kernel that is not
+    ``extern "C"``.
+    """
+    sizes = {symbol: int(size) for symbol, size, _ in _COMMON.findall(listing)}
+    for symbol in sizes:
+        if not symbol.startswith("_ZZ"):
+            raise CompileError(
+                f"{file}: {symbol} is a variable outside every function; give the kernel an "
+                "argument instead, or declare it __shared__ inside",
+                file,
+            )
+    uses = _uses(listing, set(sizes))
+    info = [
+        {"name": name, "size": size, "kernels": [k for k in kernels if name in uses.get(k, ())]}
+        for name, size in sizes.items()
+    ]
+    for kernel in kernels:
+        if kernel not in uses:
+            raise CompileError(f'{file}: declare kernel {kernel} as extern "C"', file)
+    return _COMMON.sub(_widen, listing) + _table(info)
+
+
+def _widen(match: re.Match[str]) -> str:
+    symbol, size, alignment = match.groups()
+    return f"\t.comm\t{symbol},{int(size) + RED_ZONE},{alignment}"
+
+
+def _uses(listing: str, shared: set[str]) -> dict[str, set[str]]:
+    """For each function, the shared variables that it or a function it calls refers to."""
+    functions = set(_FUNCTION.findall(listing))
+    direct: dict[str, set[str]] = {name: set() for name in functions}
+    known, inside = functions | shared, ""
+    for line in listing.splitlines():
+        label = _LABEL.match(line)
+        if label and label[1] in functions:
+            inside = label[1]
+        elif inside and line[:1] in "\t " and not line.lstrip().startswith("."):
+            direct[inside].update(known.intersection(_WORD.findall(line)))
+    return {name: _closure(name, direct) & shared for name in functions}
+
+
+def _closure(start: str, direct: dict[str, set[str]]) -> set[str]:
+    reached, waiting = {start}, [start]
+    while waiting:
+        new = direct.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached
+
+
+def _table(info: list[dict]) -> str:
+    addresses = "".join(f"\t.quad\t{entry['name']}\n" for entry in info)
+    text = json.dumps(info).replace("\\", "\\\\").replace('"', '\\"')
+    return (
+        "\t.data\n\t.balign 8\n\t.globl\temu_shared_table\n"
+        "\t.type\temu_shared_table, @object\nemu_shared_table:\n"
+        f"{addresses}\t.quad\t0\n\t.size\temu_shared_table, .-emu_shared_table\n"
+        "\t.section\t.rodata\n\t.globl\temu_shared_info\n"
+        "\t.type\temu_shared_info, @object\nemu_shared_info:\n"
+        f'\t.asciz\t"{text}"\n\t.size\temu_shared_info, .-emu_shared_info\n'
+    )

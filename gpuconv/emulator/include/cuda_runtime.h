@@ -1,0 +1,2 @@
+// Everything that this header of CUDA declares is there already.
+#pragma once

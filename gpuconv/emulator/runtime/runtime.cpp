@@ -1,0 +1,11 @@
+// The whole runtime as one unit: the checks are inlined into the callbacks.
+#include "async.cpp"
+#include "callbacks.cpp"
+#include "collectives.cpp"
+#include "fiber.cpp"
+#include "launch.cpp"
+#include "memory.cpp"
+#include "report.cpp"
+#include "scheduler.cpp"
+#include "shadow.cpp"
+#include "statistics.cpp"

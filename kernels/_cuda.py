@@ -1,0 +1,84 @@
+"""What the CUDA launchers share: types by macro, grids, scalars and structs of the right width."""
+
+from collections.abc import Iterable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gpuconv.cuda import Source, grid_for, pack
+from gpuconv.cuda.launch import BLOCK, index_type
+from gpuconv.device import Device
+from gpuconv.registry import Problem
+
+LANES = 32  # threads of a warp
+TYPES = {"float32": "float", "float64": "double"}
+
+
+class Launcher:
+    """Launches a source's entries for one problem, in its dtype.
+
+    An index has 32 bits unless an array, or one of the ``counts``, has more elements than that
+    reaches; a count is any other bound of an index that the kernel works out.
+    """
+
+    def __init__(self, source: Source, problem: Problem, *counts: int) -> None:
+        shapes = problem.shapes().values()
+        self._source, self._real = source, np.dtype(problem.dtype).type
+        index = index_type(*map(prod, shapes), *counts)
+        self._macros = {"REAL": TYPES[problem.dtype], "INDEX": index, "BLOCK": BLOCK}
+        self._index: Any = np.int64 if index == "long long" else np.int32
+
+    def blocks(self, entry: str, count: int, *args: Any) -> None:
+        """Launch ``count`` blocks."""
+        self._source.function(entry, **self._macros)((count,), (BLOCK,), args)
+
+    def each(self, entry: str, count: int, *args: Any) -> None:
+        """Launch a thread for each of ``count`` items; the count is the entry's last argument."""
+        self._stride(entry, count, BLOCK, args)
+
+    def each_warp(self, entry: str, count: int, *args: Any) -> None:
+        """Launch a warp for each of ``count`` items, as ``each`` does a thread."""
+        self._stride(entry, count, BLOCK // LANES, args)
+
+    def each_block(self, entry: str, count: int, *args: Any) -> None:
+        """Launch a block for each of ``count`` items, as ``each`` does a thread."""
+        self._stride(entry, count, 1, args)
+
+    def _stride(self, entry: str, count: int, per_block: int, args: Iterable[Any]) -> None:
+        if count:
+            (blocks,) = grid_for(count, per_block)
+            self.blocks(entry, blocks, *args, self.index(count))
+
+    def index(self, value: int) -> Any:
+        """``value`` as the kernel's INDEX."""
+        return self._index(value)
+
+    def real(self, value: float) -> Any:
+        """``value`` as the kernel's REAL."""
+        return self._real(value)
+
+    def struct(self, **fields: int) -> Any:
+        """A struct of INDEX fields, in the order that common.cuh declares them in."""
+        return pack(fields, tuple(fields) if self._index is np.int64 else ())
+
+
+def typed(work: Any, problem: Problem) -> Any:
+    """The workspace as an array of the problem's dtype."""
+    return work.view(problem.dtype)
+
+
+def nbytes(problem: Problem, count: int) -> int:
+    """Bytes of ``count`` elements."""
+    return count * np.dtype(problem.dtype).itemsize
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b, rounded up."""
+    return -(-a // b)
+
+
+def refuses_epilogue(problem: Problem, device: Device) -> str | None:
+    """An epilogue that is neither none nor ReLU."""
+    known = problem.epilogue in ("", "relu")
+    return None if known else f"knows no epilogue {problem.epilogue!r}"

@@ -1,0 +1,30 @@
+"""direct: one thread per output; the gradient, which gathers, one thread per input element."""
+
+from typing import Any
+
+from gpuconv.cuda import Source
+
+from .._cuda import Launcher
+from .op import AdaptivePool2dProblem, adaptive_avg_pool2d, adaptive_avg_pool2d_backward
+
+SOURCE = Source(__file__)
+
+
+def _launch(entry: str, problem: AdaptivePool2dProblem, out: Any, *arrays: Any) -> None:
+    """A thread for each element of ``out``."""
+    sizes = {name: getattr(problem, name) for name in "hwpq"}
+    products = (problem.h + 1) * (problem.p + 1), (problem.w + 1) * (problem.q + 1)
+    run = Launcher(SOURCE, problem, *products)
+    run.each(entry, out.size, out, *arrays, run.struct(**sizes))
+
+
+@adaptive_avg_pool2d.kernel("direct", backend="cuda")
+def average(outs, ins, problem, work):
+    """y = mean of the bin."""
+    _launch("adaptive_avg_pool2d", problem, *outs, *ins)
+
+
+@adaptive_avg_pool2d_backward.kernel("direct", backend="cuda")
+def average_gradient(outs, ins, problem, work):
+    """dx = the sum of dy / size over the bins that hold the element."""
+    _launch("adaptive_avg_pool2d_backward", problem, *outs, *ins)

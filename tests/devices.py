@@ -1,0 +1,24 @@
+"""Which kernels a test can run, and where."""
+
+from typing import Any
+
+import pytest
+
+from gpuconv import registry
+
+MARKS = {"cuda": [pytest.mark.gpu], "emulated": [pytest.mark.emulated]}
+
+
+def on_cpu(op: registry.Op | str) -> list[registry.Kernel]:
+    """The kernels that take NumPy arrays."""
+    found = registry.get_op(op) if isinstance(op, str) else op
+    return [kernel for kernel in found.kernels() if "cpu" in kernel.devices]
+
+
+def everywhere(op: str) -> list[Any]:
+    """((kernel, kind),) for every kernel and kind of device it runs on, with that kind's marks."""
+    return [
+        pytest.param((kernel, kind), id=f"{op}[{kernel.name}]-{kind}", marks=MARKS.get(kind, []))
+        for kernel in registry.get_op(op).kernels()
+        for kind in kernel.devices
+    ]
