@@ -7,7 +7,7 @@ from typing import Any
 from . import ops
 from .errors import GraphError
 from .layers.base import Layer, NeedDx, kept, require_saved, wanted
-from .nodes import Handle, Key, Node, located
+from .nodes import Handle, Key, Node, holds, located, require_inputs
 from .random import Stream
 from .shapes import Shape
 from .summary import Summary, summarize
@@ -42,10 +42,19 @@ class Graph(Layer):
         return Handle(self, name)
 
     def apply(self, layer: Layer, *sources: Handle, name: str | None = None) -> Any:
-        """Apply ``layer`` to values; raises GraphError for a foreign handle or a taken name."""
+        """Apply ``layer`` to values.
+
+        Raises GraphError for a foreign handle, a taken name, a number of values that the layer does
+        not take, or a layer that holds this graph.
+        """
         if not isinstance(layer, Layer):
             raise GraphError(f"apply: expected a Layer, got {layer!r}")
+        if holds(layer, self):
+            raise GraphError("apply: the layer is or holds this graph; a graph cannot be in itself")
         name = self._default_name(layer) if name is None else self._new_name(name)
+        if isinstance(layer, Graph):
+            layer._given(sources)
+        require_inputs(layer, name, len(sources))
         keys = tuple(self._key(name, source) for source in sources)
         self._nodes.append(Node(name, layer, keys))
         self._last = None

@@ -1,9 +1,10 @@
 """What a graph is made of: handles that name values, nodes that make them."""
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
-from .errors import GpuconvError
+from .errors import GpuconvError, GraphError
 from .layers.base import Layer
 
 Key = tuple[str, int]
@@ -33,6 +34,26 @@ class Node:
     def results(self) -> tuple[Key, ...]:
         """The values it makes."""
         return tuple((self.name, i) for i in range(self.layer.outputs))
+
+
+def require_inputs(layer: Layer, name: str, count: int) -> None:
+    """Raise GraphError unless ``layer.forward`` takes ``count`` values."""
+    takes = signature(layer.forward)
+    try:
+        takes.bind(*range(count))
+    except TypeError:
+        named = ", ".join(
+            p for p, kind in takes.parameters.items() if kind.kind < kind.KEYWORD_ONLY
+        )
+        raise GraphError(
+            f"graph: {name!r} ({type(layer).__name__}) was applied to {count} values; its forward "
+            f"takes {named}"
+        ) from None
+
+
+def holds(layer: Layer, wanted: Layer) -> bool:
+    """Whether ``wanted`` is the layer or somewhere inside it."""
+    return layer is wanted or any(holds(child, wanted) for child in layer.children().values())
 
 
 class located:

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from .errors import OptionError
-from .shapes import Shape
+from .shapes import Shape, integer
 
 # Purposes take disjoint ranges of the stream number, so that no two share a word.
 INIT = 1 << 28
@@ -68,7 +68,7 @@ class Stream:
     """A place in the random numbers: ``seed`` of the run, ``step`` of training, ``stream``.
 
     ``stream`` is the drawing layer's number in node order (a Graph hands it on with ``at``).
-    Raises OptionError for a negative number.
+    Raises OptionError unless seed is in [0, 2**64), step and stream in [0, 2**32).
     """
 
     seed: int
@@ -76,10 +76,9 @@ class Stream:
     stream: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.seed, self.step, self.stream) < 0 or self.seed >= 2**64:
-            raise OptionError(
-                f"Stream: seed must be in [0, 2**64), step and stream >= 0, got {self}"
-            )
+        for name, bits in (("seed", 64), ("step", 32), ("stream", 32)):
+            if integer(getattr(self, name), f"Stream: {name}", 0) >> bits:
+                raise OptionError(f"Stream: {name} must be in [0, 2**{bits}), got {self}")
 
     def at(self, stream: int) -> "Stream":
         """The same seed and step on another stream."""

@@ -227,6 +227,8 @@ def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = Non
     ``algorithm`` is "backend:algorithm" or a bare algorithm name (the first of that name on the
     device). Raises KernelError with every reason. The answer is kept per problem.
     """
+    if not isinstance(algorithm, str | None):
+        raise OptionError(f"{op.name}: algorithm must be a kernel's name, got {algorithm!r}")
     limits = current_limits()
     algorithm = algorithm or limits.plan.get(op.name)
     key = (op.name, problem, device, algorithm, limits)

@@ -1,6 +1,7 @@
 """One thread per worker, the same hypothesis examples in every run, and a count of GPU skips."""
 
 import os
+from typing import Any
 
 # Read when NumPy loads its BLAS, so they stand before any import that brings NumPy in.
 for _name in ("MKL", "NUMEXPR", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
@@ -44,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     count = sum("gpu" in report.keywords for report in skipped)
     terminalreporter.write_line(f"GPU tests skipped: {count}")

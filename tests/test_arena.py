@@ -233,3 +233,14 @@ def test_an_inference_step_is_the_net_in_evaluation():
     assert InferenceStep(model)(X).tobytes() == model(X).tobytes()
     assert bits(model) == before
     assert InferenceStep(Flatten())(X).shape == (6, 25)
+
+
+def test_a_gradient_after_a_change_of_dtype_keeps_its_bits():
+    model, optimizer, _ = trained(OPTIMIZERS["sgd"], 1)
+    model.astype("float64")
+    weight = model[5].weight
+    slope = np.full(weight.shape, 1 / 3)
+    weight.add_grad(slope)
+    np.testing.assert_array_equal(weight.grad, slope)
+    optimizer.arena.refresh()
+    np.testing.assert_array_equal(weight.grad, slope)

@@ -164,10 +164,31 @@ class Listed:
         return self.samples[index]
 
 
-def test_any_dataset_of_the_documented_form_will_do():
-    samples = [(pixels(4, 5, 3), 1), (pixels(7, 7, 1), 0)]
-    ((images, labels),) = loader(Listed(samples))
+class Nameless:
+    """What is documented and nothing more: len, [i] and classes."""
+
+    def __init__(self, *samples):
+        self.samples, self.classes = samples, ["a", "b"]
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+@pytest.mark.parametrize("kind", [Nameless, lambda *samples: Listed(samples)])
+def test_any_dataset_of_the_documented_form_will_do(kind):
+    samples = (pixels(4, 5, 3), 1), (pixels(7, 7, 1), np.uint8(0))
+    ((images, labels),) = loader(kind(*samples))
     assert (images.shape, labels.tolist()) == ((2, 1, 6, 5), [1, 0])
+
+
+def test_a_dataset_without_a_name_is_called_by_its_type():
+    with pytest.raises(DataError, match="Nameless: sample 0 has label 2 but"):
+        list(loader(Nameless((pixels(6, 5, 1), 2))))
+    with pytest.raises(DataError, match="Nameless: the dataset has no samples"):
+        loader(Nameless())
 
 
 @pytest.mark.parametrize(
@@ -178,6 +199,10 @@ def test_any_dataset_of_the_documented_form_will_do():
         ((pixels(6, 5), 0), r"sample 1 is uint8 \(6, 5\), expected a uint8 array \(H, W, C\)"),
         ((pixels(6, 5, 1).astype(float), 0), "sample 1 is float64"),
         (("image", 0), "sample 1 is <class 'str'>"),
+        ((pixels(6, 5, 1), 0.7), "sample 1 is .*'float'.*, expected an image and a class number"),
+        ((pixels(6, 5, 1), "a"), "sample 1 is .*'str'"),
+        ((pixels(6, 5, 1),), "sample 1 is .*expected an image and a class number"),
+        (pixels(6, 5, 1), "sample 1 is <class 'numpy.ndarray'>"),
     ],
 )
 def test_a_bad_sample_is_named(sample, message):

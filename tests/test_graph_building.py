@@ -7,7 +7,7 @@ from graph_parts import TRAIN, block, forked, normal
 from gpuconv import ops
 from gpuconv.errors import GraphError, OptionError, ShapeError
 from gpuconv.graph import Graph, Sequential
-from gpuconv.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Tanh
+from gpuconv.layers import Add, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Tanh
 from gpuconv.random import Stream
 
 # Names
@@ -114,6 +114,35 @@ def test_handles_of_other_graphs_and_what_is_no_handle():
         g.apply(ReLU, g.input())
     with pytest.raises(GraphError, match="output: expected at least one handle"):
         g.output()
+
+
+@pytest.mark.parametrize(
+    ("layer", "count", "text"),
+    [
+        (Add(), 1, r"'node' \(Add\) was applied to 1 values; its forward takes a, b"),
+        (Add(), 3, "'node' .* applied to 3 values"),
+        (ReLU(), 0, r"'node' \(ReLU\) was applied to 0 values; its forward takes x"),
+        (ReLU(), 2, "'node' .* applied to 2 values"),
+        (forked(), 1, r"graph: got 1 inputs, expected 2 \(x, z\)"),
+    ],
+)
+def test_a_layer_is_given_as_many_values_as_it_takes(layer, count, text):
+    g = Graph()
+    values = [g.input(name) for name in "abc"][:count]
+    with pytest.raises(GraphError, match=text):
+        g.apply(layer, *values, name="node")
+    assert names(g) == []
+
+
+def test_a_graph_cannot_be_inside_itself():
+    outer, inner = Graph(), Graph()
+    x, z = outer.input(), inner.input()
+    inner.apply(ReLU(), z)
+    outer.apply(inner, x)
+    for graph, handle, layer in ((outer, x, outer), (inner, z, outer)):
+        with pytest.raises(GraphError, match="a graph cannot be in itself"):
+            graph.apply(layer, handle)
+    assert outer(normal(2)).shape == (2,)
 
 
 def test_a_graph_without_layers_has_no_output():

@@ -223,7 +223,7 @@ def test_astype_and_to():
     assert layer.to("cpu") is layer.to("auto") is layer
     with pytest.raises(DeviceError, match="device 'cuda' is not available|unknown device"):
         layer.to("cuda:9")
-    with pytest.raises(OptionError, match="astype: got float16; expected float32 or float64"):
+    with pytest.raises(OptionError, match="astype: got 'float16'; expected float32 or float64"):
         layer.astype("float16")
 
 
@@ -251,6 +251,14 @@ def test_a_gradient_that_is_given_is_never_written_to():
     parameter.add_grad(2 * first)
     np.testing.assert_array_equal(parameter.grad, 3 * np.ones(3))
     np.testing.assert_array_equal(first, np.ones(3))
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    layer = Linear(2, 3)
+    _, saved = layer.forward(np.ones((5, 2), "float32"), keep=True)
+    with pytest.raises(ShapeError, match=r"gradient of shape \(4, 2\), expected \(3, 2\)"):
+        layer.backward(np.ones((5, 4), "float32"), saved)
+    assert layer.weight.grad is None
 
 
 # Running statistics

@@ -6,7 +6,8 @@ import pytest
 from gradcheck import gradients, random_dy, tuple_of
 from layer_table import RNG, TABLE, exported
 
-from gpuconv.errors import OptionError
+from gpuconv import layers
+from gpuconv.errors import GpuconvError, OptionError
 from gpuconv.layers import Dropout
 from gpuconv.layers.loss import Loss
 
@@ -17,6 +18,7 @@ ROWS = [
 ]
 each = pytest.mark.parametrize("row", ROWS)
 TRAIN = {"train": True, "rng": RNG}
+IMAGE, MATRIX = (2, 3, 5, 4), (3, 4)
 modes = pytest.mark.parametrize("mode", [{}, TRAIN], ids=["eval", "train"])
 
 
@@ -222,3 +224,43 @@ def test_a_layer_that_draws_says_how_to_give_it_a_stream(row):
         layer.forward(*xs, train=True)
     ys = [layer.forward(*xs, train=True, rng=r)[0] for r in (RNG, RNG.at(1), RNG.at(2))]
     assert len(set(bits(ys))) == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: layers.BatchNorm2d(0), "BatchNorm2d: num_features must be an integer >= 1, got 0"),
+        (lambda: layers.BatchNorm2d(2.0), "BatchNorm2d: num_features must be an integer"),
+        (lambda: layers.BatchNorm2d(2, eps=0), "BatchNorm2d: eps must be > 0, got 0"),
+        (lambda: layers.BatchNorm2d(2, momentum=None), "BatchNorm2d: momentum must be a finite"),
+        (lambda: layers.PReLU(-1), "PReLU: num_parameters must be an integer >= 1, got -1"),
+        (lambda: layers.Dropout("0.5"), "Dropout: p must be a finite number"),
+        (lambda: layers.RReLU(None), "RReLU: lower must be a finite number"),
+        (lambda: layers.ELU(float("nan")), "ELU: alpha must be a finite number"),
+        (lambda: layers.LeakyReLU("0.1"), "LeakyReLU: negative_slope must be a finite number"),
+        (lambda: layers.CrossEntropyLoss(1.0), r"label_smoothing must be in \[0, 1\), got 1.0"),
+        (lambda: layers.Linear(2, 2).astype("half a float"), "astype: got 'half a float'"),
+        (lambda: layers.Linear(2, 2).astype(None), "astype: got None; expected float32"),
+    ],
+)
+def test_bad_options_are_refused_when_a_layer_is_made(make, text):
+    with pytest.raises(OptionError, match=text):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.AdaptiveAvgPool2d(0), IMAGE),
+        (layers.AdaptiveAvgPool2d(-3), IMAGE),
+        (layers.AdaptiveAvgPool2d(1), MATRIX),
+        (layers.Concat(4), IMAGE),
+        (layers.Concat(1.0), IMAGE),
+        (layers.ZeroPad2d(1), MATRIX),
+    ],
+)
+def test_what_forward_refuses_has_no_output_shape_either(layer, shape):
+    with pytest.raises(GpuconvError) as forward:
+        layer(np.ones(shape, "float32"))
+    with pytest.raises(type(forward.value)):
+        layer.output_shape(shape)

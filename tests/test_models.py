@@ -159,6 +159,14 @@ def test_a_net_says_which_images_it_takes(name):
     assert entry.summary.endswith(".")
 
 
+def test_lenet5_takes_digits_of_mean_0_and_deviation_1():
+    net = models.create("lenet5")
+    pixels = (digits(9000).images / 255 - net.mean[0]) / net.std[0]
+    assert abs(pixels.mean()) < 0.02
+    assert abs(pixels.std() - 1) < 0.02
+    assert (net.mean, net.std) == ((0.1307,), (0.3081,))  # of the 60,000 digits of MNIST
+
+
 def test_lenet5_1998_sees_the_greys_of_the_paper():
     entry = models.get("lenet5_1998")
     black, white = ((value - entry.mean[0]) / entry.std[0] for value in (0.0, 1.0))

@@ -109,6 +109,10 @@ def test_adams_first_step_is_the_rate_whatever_the_gradient():
     assert values == pytest.approx([0.49, -1.24, 1.99], rel=1e-7)
 
 
+def test_the_rate_may_be_a_number_of_numpys():
+    assert SGD([Parameter(np.ones(2))], np.float32(0.5)).lr == 0.5
+
+
 def test_the_rate_is_a_number_or_a_function_of_the_steps_taken():
     parameter = Parameter(np.zeros(2))
     fixed, falling = SGD([parameter], 0.5), SGD([parameter], exponential(0.5, 0.1))
@@ -199,6 +203,23 @@ def test_what_is_not_trainable_is_left_out():
     assert frozen.value is value
 
 
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.5, 0.9), lambda p: Adam(p, 0.5)])
+def test_what_is_made_trainable_later_is_updated_and_the_state_of_others_stays(make):
+    first, late, last = (Parameter(np.full(n, 1.0), trainable=n != 3) for n in (2, 3, 4))
+    alone = [Parameter(np.full(n, 1.0)) for n in (2, 4)]
+    optimizer, other = make([first, late, last]), make(alone)
+    for step in range(4):
+        late.trainable = step >= 2
+        for parameter in (first, last, *alone, *[late] * late.trainable):
+            parameter.add_grad(np.full(parameter.shape, step - 1.5))
+        for each in (optimizer, other):
+            each.step()
+            each.zero_grad()
+    assert (late.value != 1.0).all()
+    for got, want in zip((first, last), alone, strict=True):
+        np.testing.assert_array_equal(got.value, want.value)
+
+
 def test_zero_grad_forgets():
     parameter = Parameter(np.ones(2))
     optimizer = SGD([parameter], 0.5)
@@ -225,7 +246,17 @@ def test_zero_grad_forgets():
         (lambda p: SGD(p, 0.1, form="keras"), "SGD: unknown form 'keras'; expected 'torch' or"),
         (lambda p: SGD(p, 0.1, clip_norm=0), "optimizer: clip_norm must be > 0, got 0"),
         (lambda p: SGD(p, 0.1, clip_value=-1), "optimizer: clip_value must be > 0, got -1"),
-        (lambda p: Adam(p, betas=(0.9, 1.0)), r"Adam: betas must be in \[0, 1\), got \(0.9, 1.0"),
+        (
+            lambda p: Adam(p, betas=(0.9, 1.0)),
+            r"betas must be two numbers in \[0, 1\), got \(0.9, 1",
+        ),
+        (lambda p: Adam(p, betas=0.9), "Adam: betas must be two numbers"),
+        (lambda p: Adam(p, betas=(0.9, 0.9, 0.9)), "Adam: betas must be two numbers"),
+        (lambda p: SGD(p, True), "optimizer: lr must be a number >= 0"),
+        (lambda p: SGD(p, 0.1, None), r"SGD: momentum must be in \[0, 1\), got None"),
+        (lambda p: SGD(p, 0.1, weight_decay=float("inf")), "SGD: weight_decay must be >= 0"),
+        (lambda p: SGD(p, 0.1, clip_norm="1"), "optimizer: clip_norm must be > 0, got '1'"),
+        (lambda p: SGD([1.0], 0.1), "expected parameters, as net.parameters.. gives; got 1.0"),
         (lambda p: Adam(p, eps=0.0), "Adam: expected eps > 0 and weight_decay >= 0, got 0.0"),
         (lambda p: SGD([], 0.1), "optimizer: there is no trainable parameter to update"),
         (

@@ -146,7 +146,27 @@ def test_at_keeps_seed_and_step():
     assert Stream(9, 8, 7).at(6) == Stream(9, 8, 6)
 
 
-@pytest.mark.parametrize("place", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (2**64, 0, 0)])
-def test_places_that_are_none_are_refused(place):
-    with pytest.raises(OptionError, match=r"Stream: seed must be in \[0, 2\*\*64\)"):
+def test_normal_values_are_those_of_box_and_muller():
+    stream = Stream(7, 3, 2)
+    first, second = (stream.words(6) / 2**32).reshape(3, 2).T
+    radius = np.sqrt(-2 * np.log(first + 2.0**-33))
+    both = radius * np.cos(2 * np.pi * second), radius * np.sin(2 * np.pi * second)
+    np.testing.assert_allclose(stream.normal((3, 2)), np.transpose(both), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ((-1, 0, 0), "seed must be an integer >= 0, got -1"),
+        ((0, -1, 0), "step must be an integer >= 0, got -1"),
+        ((0, 0, -1), "stream must be an integer >= 0, got -1"),
+        ((2**64, 0, 0), r"seed must be in \[0, 2\*\*64\)"),
+        ((0, 2**32, 0), r"step must be in \[0, 2\*\*32\)"),
+        ((0, 0, 2**32), r"stream must be in \[0, 2\*\*32\)"),
+        ((1.5, 0, 0), "seed must be an integer, got 1.5"),
+        (("1", 0, 0), "seed must be an integer, got '1'"),
+    ],
+)
+def test_places_that_are_none_are_refused(place, text):
+    with pytest.raises(OptionError, match=f"Stream: {text}"):
         Stream(*place)

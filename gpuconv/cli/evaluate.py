@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..data import open_dataset
+from ..data.dataset import title
 from ..errors import DataError
 from ..training.checkpoint import Run
 from ..training.evaluate import evaluate
@@ -31,18 +32,19 @@ def evaluate_run(
     opened = Run.open(run)
     where = resolve(device, quiet=as_json)
     dataset = open_dataset(data or opened.info["data"], split, skip_bad=skip_bad)
+    name = title(dataset)
     if list(dataset.classes) != opened.info["classes"]:
         raise DataError(
-            f"eval: {dataset.name} has classes {', '.join(dataset.classes)} but the run was "
+            f"eval: {name} has classes {', '.join(dataset.classes)} but the run was "
             f"trained on {', '.join(opened.info['classes'])}; give --data with the same classes"
         )
     net, skipped = opened.net(where), getattr(dataset, "skipped", 0)
-    with images_bar(len(dataset), f"eval {dataset.name}", quiet=as_json) as progress:
+    with images_bar(len(dataset), f"eval {name}", quiet=as_json) as progress:
         found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
     if as_json:
         out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))
         return
     if skipped:
         out.print(f"unreadable images left out: {skipped}")
-    out.print(f"{found.images:,} images of {dataset.name} ({split}), loss {found.loss:.4f}")
+    out.print(f"{found.images:,} images of {name} ({split}), loss {found.loss:.4f}")
     out.print(f"{split} accuracy {found.accuracy:.4f}")

@@ -9,7 +9,7 @@ import typer
 from .. import data as datasets
 from .. import models
 from ..data import open_dataset
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, title
 from ..errors import OptionError
 from ..graph import Graph
 from ..limits import limits
@@ -140,7 +140,7 @@ def _describe(net: Graph, model: str, train_set: Dataset, test_set: Dataset, bat
     size = sum(parameter.size for parameter in net.parameters())
     out.print(f"model: {model}, {size:,} parameters, input {'x'.join(map(str, net.input_shape))}")
     out.print(
-        f"data: {train_set.name}, {len(train_set):,} training and {len(test_set):,} test images, "
+        f"data: {title(train_set)}, {len(train_set):,} training and {len(test_set):,} test images, "
         f"{len(train_set.classes)} classes"
     )
     for message in batches.messages:

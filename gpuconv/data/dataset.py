@@ -9,14 +9,20 @@ from ..errors import DataError, OptionError
 
 
 class Dataset(Protocol):
-    """``len(d)`` samples; ``d[i]`` is (uint8 H x W x C array, class number)."""
+    """``len(d)`` samples; ``d[i]`` is (uint8 H x W x C array, class number).
 
-    @property
-    def name(self) -> str: ...
+    A ``name`` for messages is welcome; without one it is the type's.
+    """
+
     @property
     def classes(self) -> list[str]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> tuple[np.ndarray, int]: ...
+
+
+def title(dataset: Dataset) -> str:
+    """What messages call a dataset."""
+    return str(getattr(dataset, "name", type(dataset).__name__))
 
 
 class ArrayDataset:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -91,3 +92,13 @@ def check_image(name: str, sample: int, image: object) -> np.ndarray:
         return image
     came = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else repr(type(image))
     raise DataError(f"{name}: sample {sample} is {came}, expected a uint8 array (H, W, C)")
+
+
+def check_pair(name: str, sample: int, pair: object) -> tuple[object, int]:
+    """The image and label of a sample; raises DataError unless it is a pair with an integer."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[1], Integral):
+        came = tuple(map(type, pair)) if isinstance(pair, tuple | list) else type(pair)
+        raise DataError(
+            f"{name}: sample {sample} is {came!r}, expected an image and a class number (an int)"
+        )
+    return pair[0], int(pair[1])

@@ -8,8 +8,8 @@ import numpy as np
 from ..errors import DataError, OptionError
 from ..random import AUGMENT, SHUFFLE, Stream
 from ..shapes import integer
-from .dataset import ArrayDataset, Dataset, check_labels
-from .inputs import NetInput, Statistic, check_image
+from .dataset import ArrayDataset, Dataset, check_labels, title
+from .inputs import NetInput, Statistic, check_image, check_pair
 from .prefetch import prefetch
 from .transforms import Augmentation, augment
 
@@ -71,7 +71,7 @@ class Loader:
         return prefetch(make, batches) if self.workers else map(make, batches)
 
     def _check(self) -> None:
-        name, samples = self.dataset.name, len(self.dataset)
+        name, samples = title(self.dataset), len(self.dataset)
         if self.workers > 1:
             raise OptionError(f"Loader: workers must be 0 or 1, got {self.workers}")
         if not samples:
@@ -116,15 +116,16 @@ class Loader:
             images = self.net_input.fit_batch(images)
         else:
             images, labels = self._decode(samples)
-        check_labels(dataset.name, labels, len(dataset.classes), samples)
+        check_labels(title(dataset), labels, len(dataset.classes), samples)
         return images, labels
 
     def _decode(self, samples: np.ndarray) -> Batch:
         images, labels = [], np.empty(len(samples), np.int64)
+        name = title(self.dataset)
         for position, sample in enumerate(samples.tolist()):
-            image, labels[position] = self.dataset[sample]
-            checked = check_image(self.dataset.name, sample, image)
-            images.append(self.net_input.fit(checked))
+            image, label = check_pair(name, sample, self.dataset[sample])
+            labels[position] = label
+            images.append(self.net_input.fit(check_image(name, sample, image)))
         return np.stack(images), labels
 
 

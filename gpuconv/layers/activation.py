@@ -4,8 +4,9 @@ from typing import Any
 
 from .. import ops
 from ..errors import OptionError
+from ..ops._scalars import real
 from ..random import Stream
-from ..shapes import Shape
+from ..shapes import Shape, integer
 from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 from .init import Constant
 from .parameter import Parameter
@@ -66,7 +67,7 @@ class LeakyReLU(Unary):
     keeps = ("x",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+        self.negative_slope = real(negative_slope, "LeakyReLU: negative_slope")
 
     def apply(self, x: Any) -> Any:
         """x or negative_slope * x."""
@@ -83,7 +84,7 @@ class ELU(Unary):
     keeps = ("x",)
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = real(alpha, "ELU: alpha")
 
     def apply(self, x: Any) -> Any:
         """x or alpha (exp(x) - 1)."""
@@ -154,7 +155,8 @@ class PReLU(Layer):
     keeps = ("x",)
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
-        self.weight = Parameter.lazy((num_parameters,), Constant(init))
+        count = integer(num_parameters, "PReLU: num_parameters", 1)
+        self.weight = Parameter.lazy((count,), Constant(real(init, "PReLU: init")))
 
     def forward(
         self,
@@ -200,7 +202,7 @@ class RReLU(Layer):
     keeps = ("x",)
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
-        if not 0 <= lower <= upper:
+        if real(lower, "RReLU: lower", 0.0) > real(upper, "RReLU: upper", 0.0):
             raise OptionError(f"RReLU: expected 0 <= lower <= upper, got {lower!r}, {upper!r}")
         self.lower, self.upper = lower, upper
 
@@ -254,9 +256,7 @@ class Dropout(Layer):
     aliases = True  # in evaluation
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise OptionError(f"Dropout: p must be in [0, 1], got {p!r}")
-        self.p = p
+        self.p = real(p, "Dropout: p", 0.0, 1.0)
 
     @property
     def draws(self) -> int:

@@ -106,11 +106,12 @@ class Layer:
 
     def astype(self, dtype: str) -> Self:
         """Convert every floating array to "float32" or "float64"; returns the layer."""
-        name = np.dtype(dtype).name
-        if name not in ("float32", "float64"):
-            raise OptionError(f"astype: got {name}; expected float32 or float64")
+        # np.dtype(None) is float64.
+        known = [n for n in ("float32", "float64") if dtype is not None and np.dtype(n) == dtype]
+        if not known:
+            raise OptionError(f"astype: got {dtype!r}; expected float32 or float64")
         for _, place in self._named(Tensorlike, "", set()):
-            place.move(dtype=name)
+            place.move(dtype=known[0])
         return self
 
     def zero_grad(self) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 
 from .. import device as devices
 from .. import ops
+from ..errors import OptionError
+from ..ops._scalars import real
 from ..random import Stream
 from ..shapes import Shape
 from .base import Layer, NeedDx, kept, require_saved, wanted
@@ -62,6 +64,10 @@ class CrossEntropyLoss(Loss):
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
+        if real(label_smoothing, "CrossEntropyLoss: label_smoothing", 0.0) >= 1.0:
+            raise OptionError(
+                f"CrossEntropyLoss: label_smoothing must be in [0, 1), got {label_smoothing!r}"
+            )
         self.label_smoothing = label_smoothing
 
     def value(self, prediction: Any, target: Any) -> Any:

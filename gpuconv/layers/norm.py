@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
+from ..ops._scalars import real
 from ..random import Stream
-from ..shapes import Shape
+from ..shapes import Shape, integer
 from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 from .init import Constant
 from .parameter import Buffer, Parameter
@@ -31,7 +32,10 @@ class BatchNorm2d(Layer):
         *,
         frozen: bool = False,
     ) -> None:
-        shape = (num_features,)
+        shape = (integer(num_features, "BatchNorm2d: num_features", 1),)
+        if not real(eps, "BatchNorm2d: eps", 0.0):
+            raise OptionError("BatchNorm2d: eps must be > 0, got 0")
+        real(momentum, "BatchNorm2d: momentum", 0.0, 1.0)
         self.eps, self.momentum, self.frozen = eps, momentum, frozen
         self.weight = Parameter.lazy(shape, Constant(1.0)) if affine else None
         self.bias = Parameter.lazy(shape, Constant(0.0)) if affine else None

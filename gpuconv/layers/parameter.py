@@ -151,7 +151,15 @@ class Parameter(Tensorlike):
         self._value, self._slot, self.grad = value, slot, None
 
     def add_grad(self, gradient: np.ndarray) -> None:
-        """Add to ``grad``; the array that is given is never written to."""
+        """Add to ``grad``; the array that is given is never written to.
+
+        Raises ShapeError for a gradient of another shape than the value's.
+        """
+        if tuple(gradient.shape) != self.shape:
+            raise ShapeError(
+                f"{type(self).__name__}: got a gradient of shape {tuple(gradient.shape)}, expected "
+                f"{self.shape}; does the gradient of the output have the output's shape?"
+            )
         if self.grad is not None:
             if self.grad is self._slot:
                 ops.accumulate(self.grad, gradient)

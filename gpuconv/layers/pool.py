@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import ops
-from ..ops.pool import avg_problem, max_problem
+from ..ops.pool import adaptive_problem, avg_problem, max_problem
 from ..random import Stream
 from ..shapes import Shape
 from .base import Layer, NeedDx, kept, needed, require_saved
@@ -134,8 +134,6 @@ class AdaptiveAvgPool2d(Layer):
         )
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """(N, C, P, Q)."""
-        size = self.output_size
-        wanted = size if isinstance(size, tuple | list) else (size, size)
-        picked = [o or s for o, s in zip(wanted, shapes[0][2:], strict=True)]
-        return (*shapes[0][:2], *picked)
+        """(N, C, P, Q); raises ShapeError unless the input is (N, C, H, W)."""
+        problem = adaptive_problem("adaptive_avg_pool2d", shapes[0], "float32", self.output_size)
+        return problem.spec("y")[0]

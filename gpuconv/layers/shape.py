@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import ops
 from ..errors import ShapeError
+from ..ops.reshape import axis_of
 from ..random import Stream
 from ..shapes import Shape, padding4
 from .base import Layer, NeedDx, kept, require_saved, wanted
@@ -93,14 +94,20 @@ class Concat(Layer):
         return parts if len(parts) > 1 else parts[0]
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Sizes along the axis summed; raises ShapeError if the others differ."""
-        axis = self.axis % len(shapes[0])
+        """Sizes along the axis summed; raises ShapeError if the others differ, or OptionError."""
+        axis = axis_of("concat", self.axis, shapes[0])
         rests = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
         if len(rests) > 1:
             listed = " and ".join(str(tuple(s)) for s in shapes)
             raise ShapeError(f"concat: inputs {listed} differ outside axis {self.axis}")
         first = shapes[0]
         return (*first[:axis], sum(s[axis] for s in shapes), *first[axis + 1 :])
+
+
+def _four(shape: Shape) -> Shape:
+    if len(shape) != 4:
+        raise ShapeError(f"zero_pad2d: input has shape {tuple(shape)}; expected (N, C, H, W)")
+    return shape
 
 
 class ZeroPad2d(Layer):
@@ -119,6 +126,7 @@ class ZeroPad2d(Layer):
         rng: Stream | None = None,
     ) -> tuple[Any, Any]:
         """The padded image; keeps nothing."""
+        _four(x.shape)
         y = ops.pad(x, ((0, 0), (0, 0), *self.padding))
         return y, (() if kept(keep, train) else None)
 
@@ -130,6 +138,6 @@ class ZeroPad2d(Layer):
         return ops.pad_backward(dy, ((0, 0), (0, 0), *self.padding))
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """(N, C, H + top + bottom, W + left + right)."""
-        n, c, h, w = shapes[0]
+        """(N, C, H + top + bottom, W + left + right); raises ShapeError for another rank."""
+        n, c, h, w = _four(shapes[0])
         return n, c, h + sum(self.padding[0]), w + sum(self.padding[1])

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import device as devices
 from ..device import Device
-from ..errors import DeviceError, DtypeError, ShapeError
+from ..errors import DeviceError, DtypeError, OptionError, ShapeError
 from ..limits import current_limits
 from ..registry import Op, Problem, choose
 
@@ -16,8 +16,8 @@ FLOATS = ("float32", "float64")
 
 @cache
 def dtype_name(dtype: np.dtype) -> str:
-    """``dtype.name``, which NumPy makes anew each time."""
-    return str(dtype.name)
+    """``dtype.name``, which NumPy makes anew each time; ">f4" for bytes in the other order."""
+    return str(dtype.name if dtype.isnative else dtype.str)
 
 
 def float_array(op: str, name: str, array: Any, ndim: int | tuple[int, ...] | None = None) -> str:
@@ -90,9 +90,16 @@ def _check(op: Op, problem: Problem, names: tuple[str, ...], given: tuple) -> De
             raise DeviceError(f"{op.name}: {plain} is on {here}, the other arrays on {device}")
         device = here
         _match(op.name, plain, array, *problem.spec(plain))
-        if name in op.updates and not array.flags.c_contiguous:
-            raise ShapeError(f"{op.name}: {plain} is updated in place and must be contiguous")
+        if name in op.updates:
+            _require_writable(op.name, plain, array)
     return device
+
+
+def _require_writable(op: str, name: str, array: Any) -> None:
+    if not array.flags.c_contiguous:
+        raise ShapeError(f"{op}: {name} is updated in place and must be contiguous")
+    if not array.flags.writeable:
+        raise OptionError(f"{op}: {name} is updated in place but read-only; give a copy of it")
 
 
 def _match(op: str, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> None:

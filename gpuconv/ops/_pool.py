@@ -1,6 +1,8 @@
 """What every pooling is asked: does the window fit, and does it meet the input."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from numbers import Integral
 from typing import Any
 
 from ..errors import ShapeError
@@ -22,7 +24,7 @@ def windows(
     ceil_mode: bool,
 ) -> dict[str, Any]:
     """Every field of a Pool2dProblem, checked."""
-    shape = four(op, tuple(x_shape))
+    shape = four(op, x_shape)
     kernel = pair(kernel_size, f"{op}: kernel_size")
     strides = kernel if stride is None else pair(stride, f"{op}: stride")
     border, dilations = padding4(padding, f"{op}: padding"), pair(dilation, f"{op}: dilation")
@@ -39,10 +41,11 @@ def windows(
     }
 
 
-def four(op: str, shape: Shape) -> Shape:
-    """``shape`` if it is (N, C, H, W) with something in every plane; else ShapeError."""
-    if len(shape) != 4:
-        raise ShapeError(f"{op}: the input has shape {shape}; expected 4 dimensions (N, C, H, W)")
+def four(op: str, given: Any) -> Shape:
+    """``given`` if it is (N, C, H, W) with something in every plane; else ShapeError."""
+    shape = tuple(given) if isinstance(given, Sequence) else ()
+    if len(shape) != 4 or not all(isinstance(size, Integral) for size in shape):
+        raise ShapeError(f"{op}: the input has shape {given!r}; expected 4 dimensions (N, C, H, W)")
     if min(shape[1:]) < 1 or shape[0] < 0:
         raise ShapeError(f"{op}: the input has shape {shape}; only the batch may be empty")
     return shape

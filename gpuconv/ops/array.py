@@ -1,10 +1,12 @@
 """Copies, sums and zeros, as functions: how layers touch values on any device."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .. import device as devices
 from ..device import Device
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.array import op as declared
 from ..shapes import Shape, integer
 from ._call import FLOATS, call, float_array, numerics
@@ -41,6 +43,8 @@ def zeros(
     name = next((n for n in FLOATS if dtype in (n, np.dtype(n), np.dtype(n).type)), None)
     if name is None:
         raise DtypeError(f"zeros: dtype is {dtype!r}; expected 'float32' or 'float64'")
+    if not isinstance(shape, Sequence):
+        raise OptionError(f"zeros: shape must be a tuple of sizes, got {shape!r}")
     sizes = tuple(integer(size, "zeros: shape", 0) for size in shape)
     problem = declared.ArrayProblem(sizes, **numerics(name))
     return call(declared.zeros, problem, device=devices.get(device), algorithm=algorithm)

@@ -136,11 +136,12 @@ def conv2d_weight(
     Shapes: x (N, C, H, W), dy (N, K, P, Q), result ``weight_shape`` (K, C/groups, R, S). Raises as
     ``conv2d``.
     """
+    dtype = float_array("conv2d_weight", "x", x)
     problem = conv_problem(
         "conv2d_weight",
         x.shape,
         weight_shape,
-        float_array("conv2d_weight", "x", x),
+        dtype,
         stride=stride,
         padding=padding,
         dilation=dilation,

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.linear import op as declared
-from ._call import call, float_array, numerics
+from ._call import call, dtype_name, float_array, numerics
 
 
 def _problem(
@@ -18,7 +18,9 @@ def _problem(
             f"{weight.shape} expects {weight.shape[side]}"
         )
     o, i = weight.shape
-    return declared.LinearProblem(len(rows), i, o, **numerics(rows.dtype.name), epilogue=epilogue)
+    return declared.LinearProblem(
+        len(rows), i, o, **numerics(dtype_name(rows.dtype)), epilogue=epilogue
+    )
 
 
 def linear(
@@ -58,5 +60,7 @@ def linear_weight(x: np.ndarray, dy: np.ndarray, *, algorithm: str | None = None
     """
     float_array("linear_weight", "x", x, 2)
     float_array("linear_weight", "dy", dy, 2)
-    problem = declared.LinearProblem(len(x), x.shape[1], dy.shape[1], **numerics(x.dtype.name))
+    problem = declared.LinearProblem(
+        len(x), x.shape[1], dy.shape[1], **numerics(dtype_name(x.dtype))
+    )
     return call(declared.linear_weight, problem, x, dy, algorithm=algorithm)

@@ -162,7 +162,8 @@ def global_avg_pool2d_backward(dy: np.ndarray, input_shape: Shape) -> np.ndarray
 
     Shapes: dy (N, C, 1, 1), result ``input_shape`` (N, C, H, W). Raises as ``avg_pool2d``.
     """
-    return avg_pool2d_backward(dy, input_shape, tuple(input_shape)[2:])
+    window = four("global_avg_pool2d_backward", input_shape)[2:]
+    return avg_pool2d_backward(dy, input_shape, window)
 
 
 def global_max_pool2d(x: np.ndarray, return_indices: bool = False) -> Any:
@@ -181,14 +182,15 @@ def global_max_pool2d_backward(dy: np.ndarray, index: np.ndarray, input_shape: S
     Shapes: dy and index (N, C, 1, 1), result ``input_shape`` (N, C, H, W). Raises as
     ``max_pool2d``.
     """
-    return max_pool2d_backward(dy, index, input_shape, tuple(input_shape)[2:])
+    window = four("global_max_pool2d_backward", input_shape)[2:]
+    return max_pool2d_backward(dy, index, input_shape, window)
 
 
 def adaptive_problem(
     op: str, x_shape: Shape, dtype: str, output_size: Any
 ) -> adaptive.AdaptivePool2dProblem:
     """The problem of an adaptive pooling; raises ShapeError or OptionError naming ``op``."""
-    n, c, h, w = four(op, tuple(x_shape))
+    n, c, h, w = four(op, x_shape)
     if isinstance(output_size, list | tuple) and len(output_size) == 2:
         wanted = tuple(output_size)
     else:

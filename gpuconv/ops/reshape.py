@@ -1,6 +1,8 @@
 """Joining, cutting and padding arrays, as functions."""
 
 from collections.abc import Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,8 @@ from ..shapes import Pair, Shape, integer, pair
 from ._call import call, float_array, numerics
 
 
-def _axis(op: str, axis: int, shape: Shape) -> int:
+def axis_of(op: str, axis: int, shape: Shape) -> int:
+    """``axis`` counted from 0; raises OptionError unless an array of this shape has it."""
     number = integer(axis, f"{op}: axis", -len(shape))
     if number >= len(shape):
         raise OptionError(f"{op}: axis {axis} is out of range for an array of shape {shape}")
@@ -44,13 +47,15 @@ def concat(
     Shapes: equal but for ``axis``, at least one dimension. Raises OptionError, ShapeError,
     DtypeError or DeviceError before anything is copied.
     """
+    if not isinstance(arrays, Sequence):
+        raise OptionError(f"concat: expected a list of arrays, got a {type(arrays).__name__}")
     if not arrays:
         raise OptionError("concat: got no arrays; expected at least one")
     dtypes = [float_array("concat", f"arrays[{i}]", array) for i, array in enumerate(arrays)]
     first = arrays[0]
     if first.ndim == 0:
         raise ShapeError("concat: arrays[0] has shape (); expected at least one dimension")
-    at = _axis("concat", axis, first.shape)
+    at = axis_of("concat", axis, first.shape)
     for number, array in enumerate(arrays):
         _require_alike(number, array, first, at)
     total, offset = sum(array.shape[at] for array in arrays), 0
@@ -74,7 +79,9 @@ def concat_backward(
     dtype = float_array("concat_backward", "dy", dy)
     if dy.ndim == 0:
         raise ShapeError("concat_backward: dy has shape (); expected at least one dimension")
-    at, total = _axis("concat_backward", axis, dy.shape), dy.shape[axis]
+    at, total = axis_of("concat_backward", axis, dy.shape), dy.shape[axis]
+    if not isinstance(sizes, Sequence):
+        raise OptionError(f"concat_backward: sizes must be a list of integers, got {sizes!r}")
     parts = [integer(size, "concat_backward: sizes", 0) for size in sizes]
     if sum(parts) != total:
         raise ShapeError(
@@ -108,6 +115,9 @@ def pad(
     result larger by the padding. Raises OptionError, DtypeError or DeviceError.
     """
     numeric = numerics(float_array("pad", "x", x))
+    given: Any = value
+    if not isinstance(given, Real):
+        raise OptionError(f"pad: value must be a number, got {given!r}")
     problem = _pad.PadProblem(x.shape, _pairs("pad", padding, x.ndim), float(value), **numeric)
     return call(_pad.pad, problem, x, algorithm=algorithm)
 

@@ -15,7 +15,7 @@ from ._scalars import real, scalar
 
 
 def _betas(betas: Sequence[float]) -> tuple[float, float]:
-    first, second = betas if len(betas) == 2 else (None, None)
+    first, second = betas if isinstance(betas, Sequence) and len(betas) == 2 else (None, None)
     pair = real(first, "adam: betas[0]", 0.0), real(second, "adam: betas[1]", 0.0)
     if max(pair) >= 1.0:
         raise OptionError(f"adam: betas must be two numbers in [0, 1), got {betas!r}")

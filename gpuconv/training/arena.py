@@ -13,16 +13,21 @@ class Arena:
     """The trainable parameters of one device and dtype as views of flat arrays.
 
     ``value`` and ``gradient`` are flat (n,); ``state(name)`` gives a further flat array of zeros,
-    made at first use. Parameters that were moved or replaced since are taken in again by
+    made at first use. Parameters that were moved, replaced or made trainable since are taken in by
     ``refresh``. Raises OptionError for no parameters, or for mixed dtypes or devices.
     """
 
     def __init__(self, parameters: list[Parameter]) -> None:
-        unique = {id(p): p for p in parameters if p.trainable}
-        self.parameters = list(unique.values())
+        for parameter in parameters:
+            if not isinstance(parameter, Parameter):
+                raise OptionError(
+                    f"optimizer: expected parameters, as net.parameters() gives; got {parameter!r}"
+                )
+        self._given = list({id(p): p for p in parameters}.values())
+        self.parameters = [p for p in self._given if p.trainable]
         if not self.parameters:
             raise OptionError("optimizer: there is no trainable parameter to update")
-        self._states: dict[str, object] = {}
+        self._states: dict[str, Any] = {}
         self._take_in()
 
     def _take_in(self) -> None:
@@ -42,6 +47,7 @@ class Arena:
             if gradient is not None:
                 parameter.add_grad(gradient)
         self._views = [p.value for p in self.parameters]
+        self._known = {id(p) for p in self.parameters}
         for name, old in self._states.items():
             moved = devices.to_device(old, self.device)
             self._states[name] = moved.astype(self.dtype, copy=False)
@@ -53,12 +59,27 @@ class Arena:
             start += parameter.size
 
     def refresh(self) -> None:
-        """Take parameters in again if a value or gradient lives elsewhere (moved, replaced)."""
+        """Take in what was made trainable, and again what lives elsewhere (moved, replaced)."""
+        if any(p.trainable for p in self._given if id(p) not in self._known):
+            self._grow()
+            return
         for parameter, view in zip(self.parameters, self._views, strict=True):
             foreign = parameter.grad is not None and parameter.grad is not parameter._slot
             if foreign or parameter.value is not view:
                 self._take_in()
                 return
+
+    def _grow(self) -> None:
+        """Take in parameters that became trainable; their state is zeros, that of others stays."""
+        before, states = {id(p): part for p, part in self._parts()}, self._states
+        self.parameters = [p for p in self._given if p.trainable or id(p) in before]
+        self._states = {}
+        self._take_in()
+        for name, old in states.items():
+            state = self.state(name)
+            for parameter, part in self._parts():
+                if id(parameter) in before:
+                    state[part] = devices.to_device(old[before[id(parameter)]], self.device)
 
     def state(self, name: str):  # type: ignore[no-untyped-def]
         """The flat array of that name, zeros at first."""

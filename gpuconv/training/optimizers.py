@@ -1,6 +1,8 @@
 """Optimisers over flat arrays; the learning rate may change from step to step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import inf
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,11 @@ from ..errors import OptionError
 from ..layers import Parameter
 from .arena import Arena
 from .schedules import Schedule
+
+
+def _within(value: Any, low: float, high: float = inf) -> bool:
+    """Whether ``value`` is a number in [low, high)."""
+    return not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) < high
 
 
 class Optimizer:
@@ -31,10 +38,10 @@ class Optimizer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        if not callable(lr) and not (isinstance(lr, int | float) and 0 <= lr < float("inf")):
+        if not callable(lr) and not _within(lr, 0):
             raise OptionError(f"optimizer: lr must be a number >= 0 or a schedule, got {lr!r}")
         for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if bound is not None and not bound > 0:
+            if bound is not None and not (_within(bound, 0) and bound > 0):
                 raise OptionError(f"optimizer: {name} must be > 0, got {bound!r}")
         self.base_lr = lr
         self.clip_norm, self.clip_value = clip_norm, clip_value
@@ -114,9 +121,9 @@ class SGD(Optimizer):
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        if not 0 <= momentum < 1:
+        if not _within(momentum, 0, 1):
             raise OptionError(f"SGD: momentum must be in [0, 1), got {momentum!r}")
-        if not weight_decay >= 0:
+        if not _within(weight_decay, 0):
             raise OptionError(f"SGD: weight_decay must be >= 0, got {weight_decay!r}")
         if form not in ("torch", "paper"):
             raise OptionError(f"SGD: unknown form {form!r}; expected 'torch' or 'paper'")
@@ -160,9 +167,10 @@ class Adam(Optimizer):
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        if not all(0 <= beta < 1 for beta in betas):
-            raise OptionError(f"Adam: betas must be in [0, 1), got {betas!r}")
-        if not (eps > 0 and weight_decay >= 0):
+        pair = betas if isinstance(betas, Sequence) and len(betas) == 2 else (None, None)
+        if not all(_within(beta, 0, 1) for beta in pair):
+            raise OptionError(f"Adam: betas must be two numbers in [0, 1), got {betas!r}")
+        if not (_within(eps, 0) and eps > 0 and _within(weight_decay, 0)):
             raise OptionError(
                 f"Adam: expected eps > 0 and weight_decay >= 0, got {eps!r} and {weight_decay!r}"
             )

@@ -61,7 +61,7 @@ class Trainer:
         self.step = TrainStep(net, self.loss, optimizer, seed=seed)
         self.seed, self.callbacks = seed, list(callbacks)
         self.read_every = integer(read_every, "Trainer: read_every", 1)
-        self.stop = False
+        self.stop, self.epochs = False, 0
         self._good: list[Snapshot] = []
 
     def fit(
@@ -75,9 +75,9 @@ class Trainer:
     ) -> "Trainer":
         """Train for ``epochs`` over a dataset, or over an iterable of (images, labels).
 
-        A dataset is shuffled anew each epoch; ``max_steps`` counts the steps of this call. Raises
-        NonFiniteLossError when the loss becomes NaN or infinite, the net set back to its last good
-        state; DataError when there is no batch.
+        A dataset is shuffled anew each epoch, in a later call too: ``Trainer.epochs`` counts on.
+        ``max_steps`` counts the steps of this call. Raises NonFiniteLossError when the loss becomes
+        NaN or infinite, the net set back to its last good state; DataError when there is no batch.
         """
         last = None
         if max_steps is not None:
@@ -86,10 +86,11 @@ class Trainer:
         batches = loader(self.net, data, batch_size, **options)
         self._good = []
         try:
-            for epoch in range(integer(epochs, "fit: epochs", 1)):
+            for _ in range(integer(epochs, "fit: epochs", 1)):
                 if hasattr(batches, "set_epoch"):
-                    batches.set_epoch(epoch)
-                if not self._epoch(epoch + 1, batches, last):
+                    batches.set_epoch(self.epochs)
+                self.epochs += 1
+                if not self._epoch(self.epochs, batches, last):
                     break
         finally:
             self.stop = False

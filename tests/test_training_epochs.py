@@ -1,0 +1,42 @@
+"""Epochs go on from one call of fit to the next."""
+
+import numpy as np
+import pytest
+
+import gpuconv as gcv
+from gpuconv.layers import Flatten, Linear
+
+DIGITS = gcv.data.mnist("fit")
+FEW = gcv.data.ArrayDataset("few", DIGITS.images[:40], DIGITS.labels[:40], DIGITS.classes)
+
+
+def trained(*calls: int, **options: object) -> tuple[bytes, list[int]]:
+    """The weights after calls of fit with so many epochs each, and the epochs that were told."""
+    told = []
+    net = gcv.Sequential(Flatten(), Linear(784, 10))
+    teacher = gcv.Trainer(net, gcv.SGD(net.parameters(), 0.1), callbacks=[told.append])
+    for epochs in calls:
+        teacher.fit(FEW, epochs, batch_size=16, **options)
+    return net[1].weight.value.tobytes(), [s.epoch for s in told if s.event == "epoch"]
+
+
+@pytest.mark.parametrize("augment", [None, gcv.data.random_shift(2)])
+def test_calls_of_one_epoch_are_a_call_of_several(augment):
+    assert trained(1, 1, 1, augment=augment) == trained(3, augment=augment)
+    assert trained(1, 2, augment=augment)[1] == [1, 2, 3]
+
+
+def test_an_augmentation_is_applied():
+    assert trained(1, augment=gcv.data.random_shift(2))[0] != trained(1)[0]
+
+
+def test_an_epoch_that_was_cut_short_counts():
+    assert trained(1, 1, max_steps=2)[1] == [1, 2]
+
+
+def test_a_list_of_batches_has_no_order_to_change():
+    images, labels = np.ones((2, 1, 28, 28), "float32"), np.array([0, 1])
+    net = gcv.Sequential(Flatten(), Linear(784, 10))
+    teacher = gcv.Trainer(net, gcv.SGD(net.parameters(), 0.1))
+    teacher.fit([(images, labels)], 2).fit([(images, labels)])
+    assert (teacher.epochs, teacher.step.steps) == (3, 3)
