@@ -22,6 +22,7 @@ from gpuconv.kernels.linear.op import LinearProblem
 from gpuconv.kernels.pool2d import cuda_direct as pool
 from gpuconv.kernels.pool2d.op import Pool2dProblem
 from gpuconv.kernels.relu import cuda_direct as relu
+from gpuconv.random import Stream
 
 KERNELS = Path(shared.__file__).parent
 KNOWN = [(op, k) for op in registry.ops().values() for k in op.kernels() if k.backend == "cuda"]
@@ -96,6 +97,16 @@ def test_the_launcher_takes_the_width_that_the_shapes_ask_for():
     assert wide.index(3).dtype == bounded.index(3).dtype == np.int64
     assert narrow.struct(a=1, b=2).nbytes == 8
     assert wide.struct(a=1, b=2).nbytes == 16
+
+
+@pytest.mark.parametrize("channels", [64, 512])
+def test_a_long_sum_of_positive_terms_stays_accurate(channels):
+    stream = Stream(1)
+    x = stream.uniform((1, channels, 9, 9)).astype(np.float32)
+    weight = stream.at(1).uniform((4, channels, 3, 3)).astype(np.float32)
+    want = ops.conv2d(x.astype(np.float64), weight.astype(np.float64))
+    got = ops.conv2d(to_device(x, EMULATED), to_device(weight, EMULATED))
+    assert (abs(to_numpy(got) - want) <= 8 * 2**-23 * want).all()
 
 
 def _zeros(size):

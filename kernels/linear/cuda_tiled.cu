@@ -5,7 +5,7 @@
 //   and every thread multiplies a row of the one with a column of the other. Each element fetched
 //   is used 16 times. The three products differ only in how A and B lie in memory; a tile is
 //   always read along its rows, so reads coalesce, and which way round it is used is decided at
-//   compile time. A step's sum is added to the total once, which keeps long sums accurate.
+//   compile time. A step's sum goes into a LongSum, which keeps the total accurate.
 // Grid: one block of 256 threads for each tile of C, striding over what is left.
 // Shared memory: two tiles of 16 x 17; the 17th column puts a tile's column into 16 banks.
 // Takes: every shape, float and double; tiles that hang over the edge are filled with zeros.
@@ -38,7 +38,7 @@ template <bool A_TRANSPOSED, bool B_TRANSPOSED>
 __device__ REAL product(const REAL* a, const REAL* b, Gemm gemm, INDEX row, INDEX col) {
     __shared__ Tile a_tile, b_tile;
     const int down = threadIdx.x / TILE, across = threadIdx.x % TILE;
-    REAL total = 0;
+    LongSum total;
     for (INDEX step = 0; step < gemm.depth; step += TILE) {
         if (A_TRANSPOSED) load(a_tile, a, step, row, gemm.depth, gemm.rows);
         else load(a_tile, a, row, step, gemm.rows, gemm.depth);
@@ -51,10 +51,10 @@ __device__ REAL product(const REAL* a, const REAL* b, Gemm gemm, INDEX row, INDE
             const REAL right = B_TRANSPOSED ? b_tile[across][i] : b_tile[i][across];
             sum = multiply_add(left, right, sum);
         }
-        total += sum;
+        total.add(sum);
         __syncthreads();
     }
-    return total;
+    return total.value();
 }
 
 template <bool A_TRANSPOSED, bool B_TRANSPOSED>
