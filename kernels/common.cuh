@@ -68,6 +68,22 @@ struct Pool2d {
 
 // ---- sums in a fixed order: the same bits every time ----------------------------------------
 
+// Adds terms up 16 at a time: a rounding error grows with the length of a chain of additions, and
+// this has two short chains where one sum has a long one.
+struct LongSum {
+    REAL total, part;
+    int terms;
+    __device__ LongSum() : total(0), part(0), terms(0) {}
+    __device__ void add(REAL term) {
+        part += term;
+        if (++terms < 16) return;
+        total += part;
+        part = 0;
+        terms = 0;
+    }
+    __device__ REAL value() const { return total + part; }
+};
+
 __device__ inline REAL warp_sum(REAL value) {
     for (int lanes = 16; lanes > 0; lanes /= 2) value += __shfl_xor_sync(~0u, value, lanes);
     return value;

@@ -25,7 +25,7 @@ __device__ inline REAL row_largest(const REAL* row, Rows shape) {
 
 // The sum of e^(x - largest): the largest term is 1, so that nothing overflows.
 __device__ inline REAL row_powers(const REAL* row, Rows shape, REAL largest) {
-    REAL sum = 0;
-    LANE_STRIDE(c, shape.classes) sum += exponential(row[c * shape.positions] - largest);
-    return warp_sum(sum);
+    LongSum sum;
+    LANE_STRIDE(c, shape.classes) sum.add(exponential(row[c * shape.positions] - largest));
+    return warp_sum(sum.value());
 }

@@ -34,12 +34,12 @@ extern "C" __global__ void zeros(REAL* y, INDEX count) {
 __device__ REAL slice_sum(const REAL* x, ChannelSum s, INDEX channel, INDEX slice) {
     const INDEX size = (s.length + s.slices - 1) / s.slices;
     const INDEX end = lesser((slice + 1) * size, s.length);
-    REAL sum = 0;
+    LongSum sum;
     for (INDEX i = slice * size + threadIdx.x; i < end; i += BLOCK) {
         const INDEX image = i / s.positions, position = i % s.positions;
-        sum += x[(image * s.channels + channel) * s.positions + position];
+        sum.add(x[(image * s.channels + channel) * s.positions + position]);
     }
-    return block_sum(sum);
+    return block_sum(sum.value());
 }
 
 extern "C" __global__ void channel_slices(

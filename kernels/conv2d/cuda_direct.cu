@@ -1,10 +1,11 @@
 // direct: convolution and both gradients, one thread per result, straight from the definition.
 //
 // Idea: a thread walks over everything that its result is the sum of, in a fixed order, and keeps
-//   the sum in a register. The data gradient gathers: for each input element the outputs that it
-//   took part in, so that no two threads ever write to one place. A weight takes part in every
-//   output of its channel; that long sum is split into slices of output rows, one thread each,
-//   and a second launch adds the slices in order. No atomics: the same bits every time.
+//   the sum in registers: a window's rows one by one, and the rows in a LongSum. The data gradient
+//   gathers: for each input element the outputs that it took part in, so that no two threads ever
+//   write to one place. A weight takes part in every output of its channel; that long sum is split
+//   into slices of output rows, one thread each, and a second launch adds the slices in order. No
+//   atomics: the same bits every time.
 // Grid: one thread for each result (or weight and slice), striding over what is left; threads
 //   next to each other own elements next to each other, so their reads mostly coalesce.
 // Shared memory: none.
@@ -33,7 +34,7 @@ __device__ REAL output_sum(
     const REAL* x, const REAL* weight, Conv2d conv, INDEX n, INDEX k, INDEX p, INDEX q
 ) {
     const INDEX channels = channels_of(conv), first = k / filters_of(conv) * channels;
-    REAL sum = 0;
+    LongSum sum;
     for (INDEX c = 0; c < channels; ++c) {
         for (INDEX r = 0; r < conv.r; ++r) {
             const INDEX row = p * conv.stride_h - conv.pad_top + r * conv.dilation_h;
@@ -41,11 +42,13 @@ __device__ REAL output_sum(
             const REAL* inputs = x + input_at(conv, n, first + c, row, 0);
             const REAL* weights = weight + weight_at(conv, k, c, r, 0);
             INDEX col = q * conv.stride_w - conv.pad_left;
+            REAL along = 0;
             for (INDEX s = 0; s < conv.s; ++s, col += conv.dilation_w)
-                if (inside(col, conv.w)) sum = multiply_add(inputs[col], weights[s], sum);
+                if (inside(col, conv.w)) along = multiply_add(inputs[col], weights[s], along);
+            sum.add(along);
         }
     }
-    return sum;
+    return sum.value();
 }
 
 extern "C" __global__ void conv2d(
@@ -65,22 +68,24 @@ __device__ REAL input_sum(
 ) {
     const INDEX group = c / channels_of(conv), own = c % channels_of(conv);
     const INDEX first = group * filters_of(conv), end = first + filters_of(conv);
-    REAL sum = 0;
+    LongSum sum;
     for (INDEX k = first; k < end; ++k) {
         for (INDEX r = 0; r < conv.r; ++r) {
             const INDEX down = row + conv.pad_top - r * conv.dilation_h;
             const INDEX p = window_at(down, conv.stride_h, conv.p);
             if (p < 0) continue;
+            REAL along = 0;
             for (INDEX s = 0; s < conv.s; ++s) {
                 const INDEX across = col + conv.pad_left - s * conv.dilation_w;
                 const INDEX q = window_at(across, conv.stride_w, conv.q);
                 if (q < 0) continue;
                 const REAL slope = dy[output_at(conv, n, k, p, q)];
-                sum = multiply_add(slope, weight[weight_at(conv, k, own, r, s)], sum);
+                along = multiply_add(slope, weight[weight_at(conv, k, own, r, s)], along);
             }
+            sum.add(along);
         }
     }
-    return sum;
+    return sum.value();
 }
 
 extern "C" __global__ void conv2d_input(
@@ -110,15 +115,15 @@ __device__ REAL weight_sum(
     const INDEX channels = channels_of(conv), s = i % conv.s, r = i / conv.s % conv.r;
     const INDEX k = i / conv.s / conv.r / channels;
     const INDEX c = k / filters_of(conv) * channels + i / conv.s / conv.r % channels;
-    REAL sum = 0;
+    LongSum sum;
     for (INDEX at = begin; at < end; ++at) {
         const INDEX n = at / conv.p, p = at % conv.p;
         const INDEX row = p * conv.stride_h - conv.pad_top + r * conv.dilation_h;
         if (!inside(row, conv.h)) continue;
         const REAL* x_row = x + input_at(conv, n, c, row, 0);
-        sum += row_sum(x_row, dy + output_at(conv, n, k, p, 0), conv, s);
+        sum.add(row_sum(x_row, dy + output_at(conv, n, k, p, 0), conv, s));
     }
-    return sum;
+    return sum.value();
 }
 
 extern "C" __global__ void conv2d_weight_slices(

@@ -29,10 +29,10 @@ __device__ REAL row_loss(const REAL* row, long long target, REAL smoothing, Rows
 extern "C" __global__ void cross_entropy_partial(
     REAL* partial, const REAL* x, const long long* target, REAL smoothing, Rows shape, INDEX rows
 ) {
-    REAL sum = 0;
-    WARP_STRIDE(i, rows) sum += row_loss(x + row_begin(shape, i), target[i], smoothing, shape);
+    LongSum own;
+    WARP_STRIDE(i, rows) own.add(row_loss(x + row_begin(shape, i), target[i], smoothing, shape));
     const bool speaks = threadIdx.x % LANES == 0;  // every lane of a warp holds its sum
-    sum = block_sum(speaks ? sum : 0);
+    const REAL sum = block_sum(speaks ? own.value() : 0);
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
