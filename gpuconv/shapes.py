@@ -12,6 +12,8 @@ Padding = tuple[Pair, Pair]
 
 def integer(value: object, what: str, minimum: int) -> int:
     """``value`` as an int of at least ``minimum``; raises OptionError naming ``what``."""
+    if getattr(value, "dtype", None) == "bool":  # which NumPy before 2.3 takes for an index
+        raise OptionError(f"{what} must be an integer, got {value!r}")
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:

@@ -92,6 +92,10 @@ def test_the_new_file_is_complete_before_it_has_its_name(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(RunError, match=r"no/w: cannot be written \(No such file"):
         gcv.save_weights(tmp_path / "no" / "w", net_with_buffers())
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(RunError, match=r"file/w: cannot be written \(Not a directory"):
+        gcv.save_weights(tmp_path / "file" / "w", net_with_buffers())
+    assert contents(tmp_path) == {"file": b"kept"}
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,15 @@ def test_training_on_folders_of_images(tmp_path):
     assert {line.split()[1] for line in lines if line.startswith("│")} == {"left", "right"}
 
 
+def test_a_run_finds_its_data_from_any_folder(tmp_path, monkeypatch):
+    fill(tmp_path / "pictures", left=4, right=4)
+    monkeypatch.chdir(tmp_path)
+    lines = succeed("train", *QUICK, "--data", "pictures", "--batch-size", 4, "--out", "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert succeed("eval", "../run")[-1] == lines[-1]
+
+
 def test_unreadable_images_are_left_out_and_counted(tmp_path):
     root = fill(tmp_path / "pictures", left=20, right=20)
     truncate(root / "left" / "003.png")

@@ -239,6 +239,11 @@ def test_open_dataset_takes_a_name_or_a_folder(idx_root, tmp_path_factory):
             data.open_dataset(nothing, "train")
 
 
+def test_what_is_no_path_is_no_dataset():
+    with pytest.raises(OptionError, match="data: expected a name or a folder, got 5"):
+        data.open_dataset(5, "train")
+
+
 def test_open_dataset_finds_fashion_mnist(idx_root, monkeypatch):
     monkeypatch.setattr(idx_files, "_FASHION_PACKAGE", idx_root)
     monkeypatch.delenv("GPUCONV_DATA", raising=False)

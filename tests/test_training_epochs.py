@@ -26,6 +26,30 @@ def test_calls_of_one_epoch_are_a_call_of_several(augment):
     assert trained(1, 2, augment=augment)[1] == [1, 2, 3]
 
 
+def test_every_epoch_has_an_order_of_its_own():
+    seen = []
+
+    class Watched:
+        classes = FEW.classes
+
+        def __len__(self):
+            return len(FEW)
+
+        def __getitem__(self, index):
+            seen.append(index)
+            return FEW[index]
+
+    net = gcv.Sequential(Flatten(), Linear(784, 10))
+    teacher = gcv.Trainer(net, gcv.SGD(net.parameters(), 0.1))
+    orders = set()
+    for epochs in (2, 1):
+        seen.clear()
+        teacher.fit(Watched(), epochs)
+        passes = np.reshape(seen[-epochs * len(FEW) :], (epochs, len(FEW)))  # less a first look
+        orders.update(map(tuple, passes.tolist()))
+    assert len(orders) == 3
+
+
 def test_an_augmentation_is_applied():
     assert trained(1, augment=gcv.data.random_shift(2))[0] != trained(1)[0]
 

@@ -10,6 +10,7 @@ from .. import data as datasets
 from .. import models
 from ..data import open_dataset
 from ..data.dataset import Dataset, title
+from ..data.sources import resolved
 from ..errors import OptionError
 from ..graph import Graph
 from ..limits import limits
@@ -158,7 +159,7 @@ def _info(net: Graph, settings: dict[str, Any], where: str, data: Dataset) -> di
     }
     return {
         "model": kept,
-        "data": settings["data"],
+        "data": resolved(settings["data"]),
         "classes": list(data.classes),
         "device": where,
         "settings": settings,

@@ -3,13 +3,18 @@
 import os
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from .dataset import Dataset
 from .embedded import mnist
 from .folders import Progress, image_folder
 from .idx_files import fashion_mnist, idx, is_idx_folder
 
 _NAMED = {"mnist": mnist, "fashion-mnist": fashion_mnist}
+
+
+def resolved(spec: str) -> str:
+    """``spec`` so that it names the same data from any folder: a folder becomes absolute."""
+    return spec if spec in _NAMED else os.path.abspath(spec)
 
 
 def open_dataset(
@@ -23,8 +28,10 @@ def open_dataset(
     of images (a folder called mnist is ./mnist).
 
     ``skip_bad`` and ``progress`` are those of ``image_folder``. Raises DataError when it is none of
-    these, and what the dataset itself raises.
+    these, OptionError for what is no path, and what the dataset itself raises.
     """
+    if not isinstance(spec, str | os.PathLike):
+        raise OptionError(f"data: expected a name or a folder, got {spec!r}")
     named = _NAMED.get(os.fspath(spec))
     if named is not None:
         return named(split)
