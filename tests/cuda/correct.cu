@@ -54,7 +54,8 @@ extern "C" __global__ void histogram(const unsigned char* x, unsigned* bins, int
   __shared__ unsigned mine[256];
   mine[threadIdx.x] = 0;
   __syncthreads();
-  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256) atomicAdd(mine + x[i], 1);
+  const int stride = gridDim.x * 256;
+  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += stride) atomicAdd(mine + x[i], 1);
   __syncthreads();
   if (mine[threadIdx.x]) atomicAdd(bins + threadIdx.x, mine[threadIdx.x]);
 }

@@ -44,7 +44,8 @@ extern "C" __global__ void shared_neighbour(float* y, int second_one) {
   __shared__ float first[32], second[32];
   first[threadIdx.x] = second[threadIdx.x] = 2.0f;
   __syncthreads();
-  if (threadIdx.x == 31) put(second_one ? second : first, second_one ? -1 : 32); // in put: BoundsError 31
+  float* p = second_one ? second : first;
+  if (threadIdx.x == 31) put(p, second_one ? -1 : 32);  // in put: BoundsError 31
   __syncthreads();
   y[threadIdx.x] = first[threadIdx.x] + second[threadIdx.x];
 }
@@ -152,7 +153,9 @@ extern "C" __global__ void shuffle_missing_lane(int* y) {
 }
 
 extern "C" __global__ void shuffle_outside_mask(int* y) {
-  if (threadIdx.x < 16) y[threadIdx.x] = __shfl_sync(0xffffu, (int)threadIdx.x, 20);  // BarrierError
+  if (threadIdx.x < 16) {
+    y[threadIdx.x] = __shfl_sync(0xffffu, (int)threadIdx.x, 20);  // BarrierError
+  }
 }
 
 extern "C" __global__ void misaligned(const float* x, float* y) {
