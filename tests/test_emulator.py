@@ -82,6 +82,18 @@ def test_half_and_bfloat16(run):
     assert bits.tolist() == expected
 
 
+def test_every_half_and_its_rounding(run):
+    x = np.arange(1 << 16, dtype="u2").view("f2")
+    with np.errstate(invalid="ignore"):  # some NaNs are signalling
+        z = np.nextafter(x.astype("f4") * np.float32(1.00049), np.float32(0))
+    y, back, rounded = np.zeros(x.size, "f4"), np.zeros_like(x), np.zeros_like(x)
+    run("half_values", (64,), (1024,), x, y, back, z, rounded)
+    assert np.array_equal(y, x.astype("f4"), equal_nan=True)
+    assert np.array_equal(back, x, equal_nan=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert np.array_equal(rounded, z.astype("f2"), equal_nan=True)
+
+
 def test_bytes_of_different_threads(run):
     x, positive, sign = random(64), np.zeros(64, bool), np.zeros(64, "i1")
     run("mask", (1,), (64,), x, positive, sign)

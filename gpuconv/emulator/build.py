@@ -158,7 +158,8 @@ def library(code: source.Source, mode: str) -> Path:
         (work / "unit.ii").write_text(unit.text)
         run([using.path, *options, "-S", work / "unit.ii", "-o", work / "unit.s"], shown)
         listing = (work / "unit.s").read_text()
-        (work / "unit.s").write_text(assembly.instrument(listing, unit.kernels, code.name))
+        watched = assembly.instrument(listing, unit.kernels, code.name, mode == "check")
+        (work / "unit.s").write_text(watched)
         made = work / "kernel.so"
         objects = (work / "unit.s", runtime(using))
         run([using.path, "-shared", "-Wl,-Bsymbolic", *objects, "-o", made])

@@ -102,6 +102,14 @@ extern "C" __global__ void halves(const half2* x, half2* y, __half scale) {
   y[threadIdx.x] = __hfma2(v, __halves2half2(scale, scale), __floats2half2_rn(1.0f, -1.0f));
 }
 
+extern "C" __global__ void half_values(const __half* x, float* y, __half* back, const float* z,
+                                       __half* rounded) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  y[i] = __half2float(x[i]);
+  back[i] = __float2half(y[i]);
+  rounded[i] = __float2half_rn(z[i]);
+}
+
 extern "C" __global__ void bfloats(const float* x, __nv_bfloat16* y) {
   y[threadIdx.x] = __float2bfloat16(x[threadIdx.x]);
 }

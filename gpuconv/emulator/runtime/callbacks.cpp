@@ -26,7 +26,7 @@ CALLBACK __tsan_func_exit() {}
 CALLBACK __tsan_vptr_update(void**, void*) {}
 CALLBACK __tsan_vptr_read(void**) {}
 
-// clang calls these for copies of structs
+// Compilers copy structs with these; assembly.py gives the plain calls the watched names.
 extern "C" EMU_HIDDEN void* __tsan_memcpy(void* to, const void* from, size_t size) {
   note(from, size, {false, false}, HERE);
   note(to, size, {true, false}, HERE);

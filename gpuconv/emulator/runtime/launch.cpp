@@ -42,9 +42,10 @@ static void set_regions(const Launch& launch) {
     shared_storage.push_back({b.base, b.size});
   }
   if (launch.dynamic_bytes) {
-    regions.push_back({dynamic_shared.bytes, launch.dynamic_bytes, "dynamic shared memory", Space::shared,
-                       false, false});
-    shared_storage.push_back({dynamic_shared.bytes, launch.dynamic_bytes});
+    char* base = dynamic_shared.bytes;
+    regions.push_back(
+        {base, launch.dynamic_bytes, "dynamic shared memory", Space::shared, false, false});
+    shared_storage.push_back({base, launch.dynamic_bytes});
   }
   track_regions();
 }
@@ -71,7 +72,8 @@ static void poison_shared() {
 }
 
 static void run_blocks(Launch& launch) {
-  const uint64_t x = position.grid_dim.x, y = position.grid_dim.y, total = x * y * position.grid_dim.z;
+  const uint64_t x = position.grid_dim.x, y = position.grid_dim.y;
+  const uint64_t total = x * y * position.grid_dim.z;
   const std::vector<uint64_t> chosen = blocks_to_run(launch, total);
   const bool all = launch.block_count < 0 && order_mode == Order::ascending;
   for (uint64_t i = 0; i < (all ? total : chosen.size()); i++) {

@@ -96,10 +96,16 @@ void note_atomic(const void* address, unsigned long size, void* pc) {
   note(address, size, {true, true}, pc);
 }
 
-void note_copy(void* to, const void* from, unsigned long size) {
+void* copy_bytes(void* to, const void* from, unsigned long size) {
   void* pc = __builtin_return_address(0);
-  if (from) note(from, size, {false, false}, pc);
+  note(from, size, {false, false}, pc);
   note(to, size, {true, false}, pc);
+  return memmove(to, from, size);
+}
+
+void* set_bytes(void* to, int value, unsigned long size) {
+  note(to, size, {true, false}, __builtin_return_address(0));
+  return memset(to, value, size);
 }
 
 }  // namespace emu
