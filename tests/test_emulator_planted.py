@@ -22,10 +22,15 @@ def integers(value: int) -> tuple:
     return np.zeros(32, "i4"), np.int32(value)
 
 
+def rows(count: int) -> np.ndarray:
+    return np.zeros(count, [("value", "f4", 33)])
+
+
 # kernel: grid, block, arguments, options
 CASES = {
     "global_write": (1, 32, lambda: (*floats(31), np.int32(31)), {}),
     "global_read": (1, 32, lambda: floats(32, 32), {}),
+    "struct_copy": (1, 32, lambda: tuple(rows(n) for n in (31, 32)), {}),
     "global_neighbour": (1, 32, lambda: tuple(np.zeros((2, 32), "f4")), {}),
     "const_argument": (1, 32, lambda: floats(32), {}),
     "shared_index": (1, 32, lambda: floats(32), {}),

@@ -148,7 +148,8 @@ def library(code: source.Source, mode: str) -> Path:
     """The library of a source; built if the cache has none. Raises CompileError."""
     using = compiler()
     folders = (f"-I{folder}" for folder in (INCLUDE, *code.include))
-    options = (*using.options(mode), *folders)
+    # NVRTC has no standard headers either.
+    options = (*using.options(mode), "-nostdinc", "-nostdinc++", *folders)
     shown = f"mode={mode} {code.options}"
     key = _key(_emulator_digest(), using.identity(), *options, code.wrapped(), *code.contents())
 

@@ -16,6 +16,13 @@ extern "C" __global__ void global_read(const float* x, float* y) {
   y[i] = x[i] + x[i + 1];  // BoundsError 31
 }
 
+struct Row {
+  float value[33];
+};
+extern "C" __global__ void struct_copy(const Row* x, Row* y) {
+  y[threadIdx.x] = x[threadIdx.x];  // BoundsError 31
+}
+
 // Both arrays are views of one arena, side by side.
 extern "C" __global__ void global_neighbour(float* x, float* y) {
   x[threadIdx.x + 1] = y[threadIdx.x];  // BoundsError 31
