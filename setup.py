@@ -14,6 +14,7 @@ setup(
     package_data={
         "gpuconv": ["py.typed"],
         "gpuconv.data": ["digits/*"],
+        "gpuconv.emulator": ["include/*.h", "runtime/*.h", "runtime/*.cpp"],
         "gpuconv.kernels": ["**/*.cu", "**/*.cuh"],
     },
 )

@@ -172,6 +172,18 @@ def test_chosen_blocks_only(run):
     assert not y[[1, 3]].any()
 
 
+# Pages that nobody touches take no memory, in the array or in the checks.
+@pytest.mark.parametrize("mode", ["fast", "check"])
+def test_beyond_two_to_the_31_elements(mode):
+    size = 2**31 + 40
+    x = np.zeros(size, "u1")
+    function = emulator.Module(HERE / "correct.cu", mode=mode).function("mark_last")
+    last = (size - 1) // 256
+    function((last + 1,), (256,), (x, np.int64(size)), blocks=[last])
+    assert np.array_equal(x[-40:], np.arange(2**31, size) % 251)
+    assert not x[-100:-40].any()
+
+
 def test_no_threads_beyond_the_data_and_no_data_at_all(run):
     run("relu", (1,), (32,), np.zeros(0, "f4"), np.zeros(0, "f4"), I(0))
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -194,7 +195,9 @@ def test_without_a_compiler_emulated_tests_are_skipped_and_counted(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "emulated tests skipped: 10" in done.stdout
+    skipped = re.search(r"emulated tests skipped: (\d+)", done.stdout)
+    assert skipped
+    assert f"\n{skipped[1]} skipped in " in done.stdout
     assert "the emulator needs a C++ compiler: no none on PATH" in done.stdout
 
 

@@ -47,6 +47,7 @@ CASES = {
     "race_between_blocks": (2, 32, lambda: floats(32), {}),
     "missing_atomic": (1, 32, lambda: floats(1), {}),
     "read_beside_atomic": (1, 32, lambda: floats(1, 32), {}),
+    "total_of_all_blocks": (2, 32, lambda: floats(1, 2), {}),
     "divergent_barrier": (1, 32, lambda: floats(32), {}),
     "two_barriers": (1, 32, lambda: floats(32), {}),
     "early_exit": (1, 64, lambda: (*floats(64, 64), np.int32(50)), {}),

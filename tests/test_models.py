@@ -197,7 +197,9 @@ def test_a_model_of_ones_own_is_found_by_name(monkeypatch):
 
 def test_the_connection_table_is_table_one():
     rows = TABLE_I.split()
-    printed = tuple(tuple(c for c in range(6) if rows[c][k] == "X") for k in range(len(rows[0])))
+    printed = tuple(
+        tuple(c for c in range(6) if rows[c][k] == "X") for k in range(len(rows[0]))
+    )
     assert tuple(tuple(sorted(maps)) for maps in LENET5_TABLE) == printed
     assert sum(map(len, LENET5_TABLE)) == 60
     assert [row.count("X") for row in rows] == [10] * 6

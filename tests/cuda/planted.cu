@@ -129,6 +129,12 @@ extern "C" __global__ void read_beside_atomic(float* y, float* z) {
   z[threadIdx.x] = y[0];  // RaceError
 }
 
+extern "C" __global__ void total_of_all_blocks(float* y, float* z) {
+  atomicAdd(y, 1.0f);  // RaceError
+  __syncthreads();
+  if (threadIdx.x == 0) z[blockIdx.x] = y[0];  // RaceError
+}
+
 extern "C" __global__ void divergent_barrier(float* y) {
   if (threadIdx.x < 16) __syncthreads();  // BarrierError
   y[threadIdx.x] = 1.0f;

@@ -124,9 +124,9 @@ struct Region {
   size_t size;
   const char* name;
   Space space;
-  bool constant;  // the kernel has only a pointer to const
-  bool blank;     // global memory that holds nothing yet
-  size_t granule = 4;
+  bool constant;   // the kernel has only a pointer to const
+  bool blank;      // global memory that holds nothing yet
+  size_t granule;  // bytes that one cell stands for
   Cell* cells = nullptr;
   bool is_shared() const { return space == Space::shared; }
 };
