@@ -32,7 +32,7 @@ _UNDEFINED = "alignment,null,shift,integer-divide-by-zero,signed-integer-overflo
 # Merging equal branches would merge two barriers; scalar replacement would split a float4's load.
 _WATCHED = {
     "g++": (
-        f"-fsanitize=thread,bounds,object-size,{_UNDEFINED}",
+        f"-fsanitize=thread,bounds,{_UNDEFINED}",
         *("--param", "tsan-instrument-func-entry-exit=0"),
         *("-fno-crossjumping", "-fno-tree-tail-merge", "-fno-tree-sra"),
         "-fno-tree-loop-distribute-patterns",

@@ -68,8 +68,11 @@ Region* find_region(const char* at, size_t size, Access access, const void* pc) 
   }
   if (at >= (char*)&position && at < (char*)(&position + 1)) return nullptr;
   const Region* close = nearest(at);
-  const bool constant_table = at >= image && at < image_end && !access.write;
-  if (constant_table && !(close && distance(*close, at) < kNear)) return nullptr;
+  const bool in_image = at >= image && at < image_end;
+  if (in_image && !(close && distance(*close, at) < kNear)) {
+    if (!access.write) return nullptr;
+    fail(Kind::bounds, pc, "%zu-byte %s of a constant outside every function", size, verb(access));
+  }
   out_of_bounds(close, at, size, access, pc);
 }
 
@@ -79,10 +82,10 @@ void note(const void* address, size_t size, Access access, const void* pc) {
   if (!checking || !current || !size) return;
   const char* at = (const char*)address;
   if (in_own_stack(at)) return;
-  accesses_seen++;
   Region* region = remembered(pc);
   if (!region || !contains(*region, at, size)) region = find_region(at, size, access, pc);
   if (!region) return;
+  accesses_seen++;
   const size_t offset = at - region->base;
   if (counting) count_access(*region, offset, size, access.write, pc);
   if (!region->constant) return track(*region, offset, size, access, pc);
