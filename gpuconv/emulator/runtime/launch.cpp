@@ -30,7 +30,13 @@ struct Launch {
 static std::vector<std::pair<char*, size_t>> shared_storage;
 
 static Region region_of(const Buffer& b, Space space) {
-  return {b.base, b.size, b.name, space, b.constant != 0, b.blank != 0, (size_t)b.granule};
+  return {b.base,
+          b.size,
+          b.name,
+          space,
+          b.constant != 0,
+          b.blank != 0,
+          (unsigned)__builtin_ctz(b.granule)};
 }
 
 static void set_regions(const Launch& launch) {

@@ -115,7 +115,7 @@ struct Stamp {  // one access
   bool atomic = false;
   uint8_t mark = 0;  // of a write: see shadow.cpp
 };
-struct Cell {                  // what is known of `granule` bytes
+struct Cell {                  // what is known of some bytes
   Stamp write, read, earlier;  // earlier: the last read by another thread than read's
 };
 enum class Space : uint64_t { shared = 1, global = 2 };
@@ -126,7 +126,7 @@ struct Region {
   Space space;
   bool constant;   // the kernel has only a pointer to const
   bool blank;      // global memory that holds nothing yet
-  size_t granule;  // bytes that one cell stands for
+  unsigned shift;  // one cell stands for 2^shift bytes
   Cell* cells = nullptr;
   bool is_shared() const { return space == Space::shared; }
 };
