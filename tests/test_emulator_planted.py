@@ -61,6 +61,17 @@ CASES = {
     "trap": (1, 32, lambda: floats(32), {}),
     "missing_copy_wait": (1, 32, lambda: floats(128, 32), {}),
     "late_copy_wait": (1, 32, lambda: floats(256, 32), {}),
+    "copy_without_barrier": (1, 32, lambda: floats(128, 32), {}),
+    "uncommitted_copy": (1, 32, lambda: floats(128, 32), {}),
+    "copy_into_use": (1, 32, lambda: floats(128, 32), {}),
+    "misaligned_copy": (1, 32, lambda: floats(128), {}),
+    "copy_past_the_end": (1, 32, lambda: floats(128), {}),
+    "before_dynamic": (1, 32, lambda: floats(32), {"shared_mem": 128}),
+    "misaligned_shared": (1, 32, lambda: floats(32), {}),
+    "read_of_another_block": (2, 32, lambda: floats(2, 64), {}),
+    "race_for_a_byte": (1, 32, lambda: (np.zeros(16, bool),), {}),
+    "barrier_in_an_uneven_loop": (1, 32, lambda: (*floats(40), np.int32(40)), {}),
+    "syncwarp_missing_lane": (1, 32, lambda: floats(32), {}),
 }
 
 
@@ -164,3 +175,14 @@ def test_fast_mode_lets_a_race_pass():
     y = floats(1)[0]
     emulator.Module(FILE).function("missing_atomic")((1,), (32,), (y,))
     assert y[0] == 32
+
+
+def test_planted_missing_wait_changes_the_values_of_fast_mode_in_some_order():
+    """Copies land at their issue in one order, in the other at the wait, which never comes."""
+    function = emulator.Module(FILE).function("missing_copy_wait")
+    x, found = np.arange(128, dtype="f4"), {}
+    for order in ("ascending", "descending"):
+        found[order] = floats(32)[0]
+        function((1,), (32,), (x, found[order]), order=order)
+    assert np.array_equal(found["ascending"], x[::4])
+    assert np.isnan(found["descending"]).all()

@@ -220,3 +220,78 @@ extern "C" __global__ void late_copy_wait(const float* x, float* y) {
   }
   y[threadIdx.x] = sum;
 }
+
+// A thread waits for its own copies only.
+extern "C" __global__ void copy_without_barrier(const float* x, float* y) {
+  __shared__ __align__(16) float s[128];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x, 16);  // RaceError
+  __pipeline_commit();
+  __pipeline_wait_prior(0);
+  y[threadIdx.x] = s[4 * (31 - threadIdx.x)];  // RaceError UninitializedError
+}
+
+extern "C" __global__ void uncommitted_copy(const float* x, float* y) {
+  __shared__ __align__(16) float s[128];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x, 16);
+  __pipeline_wait_prior(0);
+  y[threadIdx.x] = s[4 * threadIdx.x];  // RaceError
+}
+
+extern "C" __global__ void copy_into_use(const float* x, float* y) {
+  __shared__ __align__(16) float s[128];
+  for (int k = 0; k < 2; ++k) {
+    __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x, 16);  // RaceError
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+    __syncthreads();
+    y[threadIdx.x] = s[4 * (31 - threadIdx.x)];  // RaceError
+  }
+}
+
+extern "C" __global__ void misaligned_copy(const float* x) {
+  __shared__ __align__(16) float s[132];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x + 1, x, 16);  // AlignmentError
+}
+
+extern "C" __global__ void copy_past_the_end(const float* x) {
+  __shared__ __align__(16) float s[128];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x + 4, 16);  // BoundsError 31
+}
+
+extern "C" __global__ void before_dynamic(float* y) {
+  __shared__ float s[32];
+  extern __shared__ float d[];
+  s[threadIdx.x] = d[threadIdx.x] = 1.0f;
+  __syncthreads();
+  if (threadIdx.x == 7) put(d, -1);  // in put: BoundsError 7
+  __syncthreads();
+  y[threadIdx.x] = s[threadIdx.x] + d[threadIdx.x];
+}
+
+extern "C" __global__ void misaligned_shared(float* y) {
+  __shared__ float s[64];
+  s[threadIdx.x] = s[threadIdx.x + 32] = 1.0f;
+  __syncthreads();
+  y[threadIdx.x] = reinterpret_cast<float2*>(s + 1)[threadIdx.x / 2].x;  // AlignmentError
+}
+
+extern "C" __global__ void read_of_another_block(float* y, float* z) {
+  if (threadIdx.x == 0) y[blockIdx.x] = 1.0f;     // RaceError
+  z[blockIdx.x * blockDim.x + threadIdx.x] = y[0];  // RaceError
+}
+
+extern "C" __global__ void race_for_a_byte(bool* y) {
+  y[threadIdx.x / 2] = threadIdx.x % 2;  // RaceError
+}
+
+extern "C" __global__ void barrier_in_an_uneven_loop(float* y, int n) {
+  for (int i = threadIdx.x; i < n; i += blockDim.x) {
+    __syncthreads();  // BarrierError
+    y[i] = 1.0f;
+  }
+}
+
+extern "C" __global__ void syncwarp_missing_lane(float* y) {
+  if (threadIdx.x % 2) __syncwarp();  // BarrierError
+  y[threadIdx.x] = 1.0f;
+}
