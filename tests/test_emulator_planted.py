@@ -186,3 +186,24 @@ def test_planted_missing_wait_changes_the_values_of_fast_mode_in_some_order():
         function((1,), (32,), (x, found[order]), order=order)
     assert np.array_equal(found["ascending"], x[::4])
     assert np.isnan(found["descending"]).all()
+
+
+FAR = """
+extern "C" __global__ void far(float* y, unsigned bytes, int write) {
+  __shared__ float s[32];
+  s[threadIdx.x] = 1.0f;
+  __syncthreads();
+  float* p = (float*)((char*)s + bytes);
+  if (write) *p = 2.0f;
+  y[threadIdx.x] = *p;
+}
+"""
+
+
+@pytest.mark.parametrize("write", [0, 1])
+@pytest.mark.parametrize("distance", [128, 256, 1000, 1 << 16, 1 << 30])
+def test_planted_overrun_is_reported_however_far_behind_a_shared_array(distance, write):
+    function = emulator.Module(FAR, mode="check").function("far")
+    with pytest.raises(emulator.BoundsError) as caught:
+        function((1,), (32,), (*floats(32), np.uint32(128 + distance), np.int32(write)))
+    assert (caught.value.kernel, caught.value.line) == ("far", 7 if write else 8)

@@ -68,8 +68,8 @@ Region* find_region(const char* at, size_t size, Access access, const void* pc) 
   }
   if (at >= (char*)&position && at < (char*)(&position + 1)) return nullptr;
   const Region* close = nearest(at);
-  const bool in_image = at >= image && at < image_end;
-  if (in_image && !(close && distance(*close, at) < kNear)) {
+  const bool constant = at >= image && at < constants_end;
+  if (constant && !(close && distance(*close, at) < kNear)) {
     if (!access.write) return nullptr;
     fail(Kind::bounds, pc, "%zu-byte %s of a constant outside every function", size, verb(access));
   }

@@ -100,7 +100,7 @@ struct Fault {
 };
 extern Fault fault;
 extern char image[] asm("__ehdr_start") EMU_HIDDEN;
-extern char image_end[] asm("_end") EMU_HIDDEN;
+extern char constants_end[] asm("__bss_start") EMU_HIDDEN;  // shared variables lie behind
 inline uint64_t relative(const void* pc) { return pc ? (const char*)pc - image : 0; }
 void set_fault(Kind kind, const Thread* at, const void* pc, const char* format, ...)
     __attribute__((format(printf, 4, 5)));
