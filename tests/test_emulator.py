@@ -82,6 +82,18 @@ def test_half_and_bfloat16(run):
     assert bits.tolist() == expected
 
 
+def test_every_half_and_its_rounding(run):
+    x = np.arange(1 << 16, dtype="u2").view("f2")
+    with np.errstate(invalid="ignore"):  # some NaNs are signalling
+        z = np.nextafter(x.astype("f4") * np.float32(1.00049), np.float32(0))
+    y, back, rounded = np.zeros(x.size, "f4"), np.zeros_like(x), np.zeros_like(x)
+    run("half_values", (64,), (1024,), x, y, back, z, rounded)
+    assert np.array_equal(y, x.astype("f4"), equal_nan=True)
+    assert np.array_equal(back, x, equal_nan=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert np.array_equal(rounded, z.astype("f2"), equal_nan=True)
+
+
 def test_bytes_of_different_threads(run):
     x, positive, sign = random(64), np.zeros(64, bool), np.zeros(64, "i1")
     run("mask", (1,), (64,), x, positive, sign)
@@ -158,6 +170,18 @@ def test_chosen_blocks_only(run):
     run("reverse", (4,), (50,), x, y, shared_mem=200, blocks=[2, 0])
     assert np.array_equal(y[[0, 2]], x[[0, 2], ::-1])
     assert not y[[1, 3]].any()
+
+
+# Pages that nobody touches take no memory, in the array or in the checks.
+@pytest.mark.parametrize("mode", ["fast", "check"])
+def test_beyond_two_to_the_31_elements(mode):
+    size = 2**31 + 40
+    x = np.zeros(size, "u1")
+    function = emulator.Module(HERE / "correct.cu", mode=mode).function("mark_last")
+    last = (size - 1) // 256
+    function((last + 1,), (256,), (x, np.int64(size)), blocks=[last])
+    assert np.array_equal(x[-40:], np.arange(2**31, size) % 251)
+    assert not x[-100:-40].any()
 
 
 def test_no_threads_beyond_the_data_and_no_data_at_all(run):

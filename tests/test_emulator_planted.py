@@ -22,10 +22,15 @@ def integers(value: int) -> tuple:
     return np.zeros(32, "i4"), np.int32(value)
 
 
+def rows(count: int) -> np.ndarray:
+    return np.zeros(count, [("value", "f4", 33)])
+
+
 # kernel: grid, block, arguments, options
 CASES = {
     "global_write": (1, 32, lambda: (*floats(31), np.int32(31)), {}),
     "global_read": (1, 32, lambda: floats(32, 32), {}),
+    "struct_copy": (1, 32, lambda: tuple(rows(n) for n in (31, 32)), {}),
     "global_neighbour": (1, 32, lambda: tuple(np.zeros((2, 32), "f4")), {}),
     "const_argument": (1, 32, lambda: floats(32), {}),
     "shared_index": (1, 32, lambda: floats(32), {}),
@@ -42,6 +47,7 @@ CASES = {
     "race_between_blocks": (2, 32, lambda: floats(32), {}),
     "missing_atomic": (1, 32, lambda: floats(1), {}),
     "read_beside_atomic": (1, 32, lambda: floats(1, 32), {}),
+    "total_of_all_blocks": (2, 32, lambda: floats(1, 2), {}),
     "divergent_barrier": (1, 32, lambda: floats(32), {}),
     "two_barriers": (1, 32, lambda: floats(32), {}),
     "early_exit": (1, 64, lambda: (*floats(64, 64), np.int32(50)), {}),
@@ -55,6 +61,17 @@ CASES = {
     "trap": (1, 32, lambda: floats(32), {}),
     "missing_copy_wait": (1, 32, lambda: floats(128, 32), {}),
     "late_copy_wait": (1, 32, lambda: floats(256, 32), {}),
+    "copy_without_barrier": (1, 32, lambda: floats(128, 32), {}),
+    "uncommitted_copy": (1, 32, lambda: floats(128, 32), {}),
+    "copy_into_use": (1, 32, lambda: floats(128, 32), {}),
+    "misaligned_copy": (1, 32, lambda: floats(128), {}),
+    "copy_past_the_end": (1, 32, lambda: floats(128), {}),
+    "before_dynamic": (1, 32, lambda: floats(32), {"shared_mem": 128}),
+    "misaligned_shared": (1, 32, lambda: floats(32), {}),
+    "read_of_another_block": (2, 32, lambda: floats(2, 64), {}),
+    "race_for_a_byte": (1, 32, lambda: (np.zeros(16, bool),), {}),
+    "barrier_in_an_uneven_loop": (1, 32, lambda: (*floats(40), np.int32(40)), {}),
+    "syncwarp_missing_lane": (1, 32, lambda: floats(32), {}),
 }
 
 
@@ -158,3 +175,35 @@ def test_fast_mode_lets_a_race_pass():
     y = floats(1)[0]
     emulator.Module(FILE).function("missing_atomic")((1,), (32,), (y,))
     assert y[0] == 32
+
+
+def test_planted_missing_wait_changes_the_values_of_fast_mode_in_some_order():
+    """Copies land at their issue in one order, in the other at the wait, which never comes."""
+    function = emulator.Module(FILE).function("missing_copy_wait")
+    x, found = np.arange(128, dtype="f4"), {}
+    for order in ("ascending", "descending"):
+        found[order] = floats(32)[0]
+        function((1,), (32,), (x, found[order]), order=order)
+    assert np.array_equal(found["ascending"], x[::4])
+    assert np.isnan(found["descending"]).all()
+
+
+FAR = """
+extern "C" __global__ void far(float* y, unsigned bytes, int write) {
+  __shared__ float s[32];
+  s[threadIdx.x] = 1.0f;
+  __syncthreads();
+  float* p = (float*)((char*)s + bytes);
+  if (write) *p = 2.0f;
+  y[threadIdx.x] = *p;
+}
+"""
+
+
+@pytest.mark.parametrize("write", [0, 1])
+@pytest.mark.parametrize("distance", [128, 256, 1000, 1 << 16, 1 << 30])
+def test_planted_overrun_is_reported_however_far_behind_a_shared_array(distance, write):
+    function = emulator.Module(FAR, mode="check").function("far")
+    with pytest.raises(emulator.BoundsError) as caught:
+        function((1,), (32,), (*floats(32), np.uint32(128 + distance), np.int32(write)))
+    assert (caught.value.kernel, caught.value.line) == ("far", 7 if write else 8)

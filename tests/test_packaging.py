@@ -37,6 +37,11 @@ print(json.dumps({
     "kernels": sorted(p.relative_to(kernels).as_posix() for p in kernels.rglob("*.cu*")),
     "source": (files("gpuconv.kernels.probe") / "cuda_plain.cu").read_text(),
     "digits": sorted(p.name for p in (files("gpuconv.data") / "digits").iterdir()),
+    "emulator": sorted(
+        f"{folder}/{p.name}"
+        for folder in ("include", "runtime")
+        for p in (files("gpuconv.emulator") / folder).iterdir()
+    ),
     "typed": (files("gpuconv") / "py.typed").is_file(),
     "conv2d": [k.name for k in registry.get_op("conv2d").kernels()],
     "top level": [n for n in ("kernels", "benchmarks") if find_spec(n) is not None],
@@ -108,6 +113,9 @@ def check(report: dict, package: Path, top_level: Sequence[str]) -> None:
     assert {p.removeprefix("kernels/") for p in PROBES} <= set(report["kernels"])
     assert report["source"] == f"// {PROBES[1]}\n"
     assert report["digits"] == sorted(p.name for p in (ROOT / "gpuconv/data/digits").iterdir())
+    emulator = ROOT / "gpuconv" / "emulator"
+    sources = (p.relative_to(emulator).as_posix() for p in files(emulator) if p.suffix != ".py")
+    assert report["emulator"] == sorted(sources)
     assert report["typed"]
     assert "numpy:im2col" in report["conv2d"]
     assert report["top level"] == list(top_level)

@@ -15,11 +15,14 @@ RED_ZONE = 256
 _COMMON = re.compile(r"^\s*\.comm\s+([\w.$]+),\s*(\d+),\s*(\d+)\s*$", re.MULTILINE)
 _FUNCTION = re.compile(r"^\s*\.type\s+([\w.$]+),\s*[@%]function", re.MULTILINE)
 _LABEL = re.compile(r"([\w.$]+):")
+_COPY = re.compile(r"^(\s+(?:callq?|jmp)\s+)(memcpy|memmove|memset)\b", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z_][\w.$]*")
 
 
-def instrument(listing: str, kernels: Iterable[str], file: str) -> str:
+def instrument(listing: str, kernels: Iterable[str], file: str, watched: bool) -> str:
     """The listing with red zones and the exported ``emu_shared_table`` and ``emu_shared_info``.
+
+    ``watched``: copies that the compiler makes through the C library are seen by the checks.
 
     Raises CompileError for a variable at the top of the file, and for a kernel that is not
     ``extern "C"``.
@@ -40,6 +43,8 @@ def instrument(listing: str, kernels: Iterable[str], file: str) -> str:
     for kernel in kernels:
         if kernel not in uses:
             raise CompileError(f'{file}: declare kernel {kernel} as extern "C"', file)
+    if watched:
+        listing = _COPY.sub(r"\1__tsan_\2", listing)
     return _COMMON.sub(_widen, listing) + _table(info)
 
 

@@ -32,7 +32,7 @@ _UNDEFINED = "alignment,null,shift,integer-divide-by-zero,signed-integer-overflo
 # Merging equal branches would merge two barriers; scalar replacement would split a float4's load.
 _WATCHED = {
     "g++": (
-        f"-fsanitize=thread,bounds,object-size,{_UNDEFINED}",
+        f"-fsanitize=thread,bounds,{_UNDEFINED}",
         *("--param", "tsan-instrument-func-entry-exit=0"),
         *("-fno-crossjumping", "-fno-tree-tail-merge", "-fno-tree-sra"),
         "-fno-tree-loop-distribute-patterns",
@@ -148,7 +148,8 @@ def library(code: source.Source, mode: str) -> Path:
     """The library of a source; built if the cache has none. Raises CompileError."""
     using = compiler()
     folders = (f"-I{folder}" for folder in (INCLUDE, *code.include))
-    options = (*using.options(mode), *folders)
+    # NVRTC has no standard headers either.
+    options = (*using.options(mode), "-nostdinc", "-nostdinc++", *folders)
     shown = f"mode={mode} {code.options}"
     key = _key(_emulator_digest(), using.identity(), *options, code.wrapped(), *code.contents())
 
@@ -158,7 +159,8 @@ def library(code: source.Source, mode: str) -> Path:
         (work / "unit.ii").write_text(unit.text)
         run([using.path, *options, "-S", work / "unit.ii", "-o", work / "unit.s"], shown)
         listing = (work / "unit.s").read_text()
-        (work / "unit.s").write_text(assembly.instrument(listing, unit.kernels, code.name))
+        watched = assembly.instrument(listing, unit.kernels, code.name, mode == "check")
+        (work / "unit.s").write_text(watched)
         made = work / "kernel.so"
         objects = (work / "unit.s", runtime(using))
         run([using.path, "-shared", "-Wl,-Bsymbolic", *objects, "-o", made])

@@ -49,7 +49,7 @@ def artifact(name: str, make: Callable[[Path], Path]) -> Path:
     ``name`` must say everything that the content depends on (a hash of it).
     """
     path = folder() / name
-    if not _intact(path):
+    if not intact(path):
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as work:
             made = make(Path(work))
             _seal(made)
@@ -63,7 +63,8 @@ def _seal(path: Path) -> None:
         file.write(digest)
 
 
-def _intact(path: Path) -> bool:
+def intact(path: Path) -> bool:
+    """Is the file there, and its content what was written?"""
     try:
         content = path.read_bytes()
     except OSError:

@@ -1,6 +1,7 @@
 """A kernel on the CPU, called as CuPy's RawKernel is."""
 
 import ctypes
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -110,6 +111,7 @@ class Function:
                 f"argument {i} ({parameter.name})",
                 parameter.constant,
                 i in uninitialized,
+                math.gcd(4, array.itemsize),
             )
             for i, (parameter, array) in enumerate(zip(self.parameters, args, strict=True))
             if parameter.is_pointer and isinstance(array, np.ndarray)
@@ -127,10 +129,13 @@ class Function:
         pointers = launch.array_of(ctypes.c_void_p, [ctypes.addressof(v) for v in values])
         buffers = launch.array_of(
             launch.Buffer,
-            [(e.base, e.size, e.name.encode(), e.constant, e.blank) for e in memory.extents],
+            [
+                (e.base, e.size, e.name.encode(), e.constant, e.blank, e.granule)
+                for e in memory.extents
+            ],
         )
         shared = launch.array_of(
-            launch.Buffer, [(s.base, s.size, s.name.encode(), 0, 0) for s in self._shared]
+            launch.Buffer, [(s.base, s.size, s.name.encode(), 0, 0, 4) for s in self._shared]
         )
         blocks = launch.array_of(ctypes.c_int64, numbers or ())
         call.arguments = ctypes.addressof(pointers)

@@ -24,6 +24,7 @@ class Extent:
     name: str
     constant: bool
     blank: bool
+    granule: int
     base: int = 0
 
     @property
@@ -33,13 +34,18 @@ class Extent:
 
 @dataclass(frozen=True)
 class Operand:
-    """An array argument: its memory, its name in reports, and whether it may be written."""
+    """An array argument: its memory, its name in reports, and what is known of it.
+
+    ``constant``: the kernel may not write; ``blank``: it holds nothing yet; ``granule``: bytes
+    that different threads write apart, as far as the dtype tells.
+    """
 
     start: int
     size: int
     name: str
     constant: bool
     blank: bool
+    granule: int
 
 
 def extents(operands: Sequence[Operand]) -> list[Extent]:
@@ -51,8 +57,10 @@ def extents(operands: Sequence[Operand]) -> list[Extent]:
             last.stop = max(last.stop, o.start + o.size)
             last.constant &= o.constant
             last.blank &= o.blank
+            last.granule = min(last.granule, o.granule)
         else:
-            found.append(Extent(o.start, o.start + o.size, o.name, o.constant, o.blank))
+            stop = o.start + o.size
+            found.append(Extent(o.start, stop, o.name, o.constant, o.blank, o.granule))
     return found
 
 

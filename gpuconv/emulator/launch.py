@@ -31,7 +31,7 @@ class Buffer(ctypes.Structure):
 
     _fields_ = (
         *(("base", ctypes.c_void_p), ("size", ctypes.c_uint64), ("name", ctypes.c_char_p)),
-        *(("constant", ctypes.c_int32), ("blank", ctypes.c_int32)),
+        *((name, ctypes.c_int32) for name in ("constant", "blank", "granule")),
     )
 
 

@@ -54,7 +54,8 @@ extern "C" __global__ void histogram(const unsigned char* x, unsigned* bins, int
   __shared__ unsigned mine[256];
   mine[threadIdx.x] = 0;
   __syncthreads();
-  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256) atomicAdd(mine + x[i], 1);
+  const int stride = gridDim.x * 256;
+  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += stride) atomicAdd(mine + x[i], 1);
   __syncthreads();
   if (mine[threadIdx.x]) atomicAdd(bins + threadIdx.x, mine[threadIdx.x]);
 }
@@ -99,6 +100,14 @@ extern "C" __global__ void copy_with_zeros(const float* x, float* y) {
 extern "C" __global__ void halves(const half2* x, half2* y, __half scale) {
   const half2 v = x[threadIdx.x];
   y[threadIdx.x] = __hfma2(v, __halves2half2(scale, scale), __floats2half2_rn(1.0f, -1.0f));
+}
+
+extern "C" __global__ void half_values(const __half* x, float* y, __half* back, const float* z,
+                                       __half* rounded) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  y[i] = __half2float(x[i]);
+  back[i] = __float2half(y[i]);
+  rounded[i] = __float2half_rn(z[i]);
 }
 
 extern "C" __global__ void bfloats(const float* x, __nv_bfloat16* y) {
@@ -179,6 +188,11 @@ extern "C" __global__ void where(uint3* out) {
   const unsigned thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
   const dim3 size = blockDim;
   out[block * size.x * size.y * size.z + thread] = threadIdx;
+}
+
+extern "C" __global__ void mark_last(unsigned char* x, long long n) {
+  const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) x[i] = i % 251;
 }
 
 extern "C" __global__ void ended_threads(float* y, int n) {

@@ -16,6 +16,13 @@ extern "C" __global__ void global_read(const float* x, float* y) {
   y[i] = x[i] + x[i + 1];  // BoundsError 31
 }
 
+struct Row {
+  float value[33];
+};
+extern "C" __global__ void struct_copy(const Row* x, Row* y) {
+  y[threadIdx.x] = x[threadIdx.x];  // BoundsError 31
+}
+
 // Both arrays are views of one arena, side by side.
 extern "C" __global__ void global_neighbour(float* x, float* y) {
   x[threadIdx.x + 1] = y[threadIdx.x];  // BoundsError 31
@@ -44,7 +51,8 @@ extern "C" __global__ void shared_neighbour(float* y, int second_one) {
   __shared__ float first[32], second[32];
   first[threadIdx.x] = second[threadIdx.x] = 2.0f;
   __syncthreads();
-  if (threadIdx.x == 31) put(second_one ? second : first, second_one ? -1 : 32); // in put: BoundsError 31
+  float* p = second_one ? second : first;
+  if (threadIdx.x == 31) put(p, second_one ? -1 : 32);  // in put: BoundsError 31
   __syncthreads();
   y[threadIdx.x] = first[threadIdx.x] + second[threadIdx.x];
 }
@@ -121,6 +129,12 @@ extern "C" __global__ void read_beside_atomic(float* y, float* z) {
   z[threadIdx.x] = y[0];  // RaceError
 }
 
+extern "C" __global__ void total_of_all_blocks(float* y, float* z) {
+  atomicAdd(y, 1.0f);  // RaceError
+  __syncthreads();
+  if (threadIdx.x == 0) z[blockIdx.x] = y[0];  // RaceError
+}
+
 extern "C" __global__ void divergent_barrier(float* y) {
   if (threadIdx.x < 16) __syncthreads();  // BarrierError
   y[threadIdx.x] = 1.0f;
@@ -152,7 +166,9 @@ extern "C" __global__ void shuffle_missing_lane(int* y) {
 }
 
 extern "C" __global__ void shuffle_outside_mask(int* y) {
-  if (threadIdx.x < 16) y[threadIdx.x] = __shfl_sync(0xffffu, (int)threadIdx.x, 20);  // BarrierError
+  if (threadIdx.x < 16) {
+    y[threadIdx.x] = __shfl_sync(0xffffu, (int)threadIdx.x, 20);  // BarrierError
+  }
 }
 
 extern "C" __global__ void misaligned(const float* x, float* y) {
@@ -203,4 +219,79 @@ extern "C" __global__ void late_copy_wait(const float* x, float* y) {
     sum += s[k][4 * threadIdx.x];  // RaceError
   }
   y[threadIdx.x] = sum;
+}
+
+// A thread waits for its own copies only.
+extern "C" __global__ void copy_without_barrier(const float* x, float* y) {
+  __shared__ __align__(16) float s[128];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x, 16);  // RaceError
+  __pipeline_commit();
+  __pipeline_wait_prior(0);
+  y[threadIdx.x] = s[4 * (31 - threadIdx.x)];  // RaceError UninitializedError
+}
+
+extern "C" __global__ void uncommitted_copy(const float* x, float* y) {
+  __shared__ __align__(16) float s[128];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x, 16);
+  __pipeline_wait_prior(0);
+  y[threadIdx.x] = s[4 * threadIdx.x];  // RaceError
+}
+
+extern "C" __global__ void copy_into_use(const float* x, float* y) {
+  __shared__ __align__(16) float s[128];
+  for (int k = 0; k < 2; ++k) {
+    __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x, 16);  // RaceError
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+    __syncthreads();
+    y[threadIdx.x] = s[4 * (31 - threadIdx.x)];  // RaceError
+  }
+}
+
+extern "C" __global__ void misaligned_copy(const float* x) {
+  __shared__ __align__(16) float s[132];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x + 1, x, 16);  // AlignmentError
+}
+
+extern "C" __global__ void copy_past_the_end(const float* x) {
+  __shared__ __align__(16) float s[128];
+  __pipeline_memcpy_async(s + 4 * threadIdx.x, x + 4 * threadIdx.x + 4, 16);  // BoundsError 31
+}
+
+extern "C" __global__ void before_dynamic(float* y) {
+  __shared__ float s[32];
+  extern __shared__ float d[];
+  s[threadIdx.x] = d[threadIdx.x] = 1.0f;
+  __syncthreads();
+  if (threadIdx.x == 7) put(d, -1);  // in put: BoundsError 7
+  __syncthreads();
+  y[threadIdx.x] = s[threadIdx.x] + d[threadIdx.x];
+}
+
+extern "C" __global__ void misaligned_shared(float* y) {
+  __shared__ float s[64];
+  s[threadIdx.x] = s[threadIdx.x + 32] = 1.0f;
+  __syncthreads();
+  y[threadIdx.x] = reinterpret_cast<float2*>(s + 1)[threadIdx.x / 2].x;  // AlignmentError
+}
+
+extern "C" __global__ void read_of_another_block(float* y, float* z) {
+  if (threadIdx.x == 0) y[blockIdx.x] = 1.0f;     // RaceError
+  z[blockIdx.x * blockDim.x + threadIdx.x] = y[0];  // RaceError
+}
+
+extern "C" __global__ void race_for_a_byte(bool* y) {
+  y[threadIdx.x / 2] = threadIdx.x % 2;  // RaceError
+}
+
+extern "C" __global__ void barrier_in_an_uneven_loop(float* y, int n) {
+  for (int i = threadIdx.x; i < n; i += blockDim.x) {
+    __syncthreads();  // BarrierError
+    y[i] = 1.0f;
+  }
+}
+
+extern "C" __global__ void syncwarp_missing_lane(float* y) {
+  if (threadIdx.x % 2) __syncwarp();  // BarrierError
+  y[threadIdx.x] = 1.0f;
 }

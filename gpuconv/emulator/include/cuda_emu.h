@@ -41,12 +41,10 @@ using ptrdiff_t = decltype((char*)nullptr - (char*)nullptr);
 #include "emu_signature.h"
 
 EMU_INLINE void* memcpy(void* to, const void* from, size_t size) {
-  emu::note_copy(to, from, size);
-  return __builtin_memcpy(to, from, size);
+  return emu::copy_bytes(to, from, size);
 }
 EMU_INLINE void* memset(void* to, int value, size_t size) {
-  emu::note_copy(to, nullptr, size);
-  return __builtin_memset(to, value, size);
+  return emu::set_bytes(to, value, size);
 }
 EMU_INLINE void __trap() { emu::trap(); }
 extern "C" int printf(const char* format, ...);

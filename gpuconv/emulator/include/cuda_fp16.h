@@ -1,13 +1,29 @@
-// half and half2: stored as IEEE binary16, computed in float and rounded, as the GPU's scalar
-// functions do.
+// half and half2: stored as IEEE binary16, computed in float and rounded.
 #pragma once
+
+// Rounds to nearest even. 0.5f has an ulp of 2^-24, the step of binary16's subnormals.
+EMU_INLINE unsigned short emu_half_bits(float x) {
+  const unsigned word = emu_bits<unsigned>(x), sign = word >> 16 & 0x8000, size = word & 0x7fffffff;
+  if (size > 0x7f800000) return 0x7fff;
+  if (size >= 0x477ff000) return sign | 0x7c00;
+  if (size < 0x38800000) {
+    return sign | (emu_bits<unsigned>(emu_bits<float>(size) + 0.5f) - emu_bits<unsigned>(0.5f));
+  }
+  return sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13;
+}
+EMU_INLINE float emu_half_value(unsigned short bits) {
+  const unsigned sign = (bits & 0x8000u) << 16, size = bits & 0x7fffu;
+  if (size >= 0x7c00) return emu_bits<float>(sign | 0x7f800000 | (size & 0x3ff) << 13);
+  if (size < 0x400) return emu_bits<float>(sign | emu_bits<unsigned>(size * 0x1p-24f));
+  return emu_bits<float>(sign | ((size << 13) + 0x38000000));
+}
 
 struct __half {
   static constexpr char emu_code = 'e';
-  _Float16 bits;
+  unsigned short bits;
   __half() = default;
-  EMU_INLINE __half(float x) : bits((_Float16)x) {}
-  EMU_INLINE operator float() const { return (float)bits; }
+  EMU_INLINE __half(float x) : bits(emu_half_bits(x)) {}
+  EMU_INLINE operator float() const { return emu_half_value(bits); }
 };
 struct alignas(4) __half2 {
   static constexpr char emu_code = 'e';
@@ -31,11 +47,14 @@ EMU_INLINE unsigned short __half_as_ushort(__half x) { return emu_bits<unsigned 
 EMU_INLINE __half __hadd(__half x, __half y) { return __half((float)x + (float)y); }
 EMU_INLINE __half __hsub(__half x, __half y) { return __half((float)x - (float)y); }
 EMU_INLINE __half __hmul(__half x, __half y) { return __half((float)x * (float)y); }
-// The product is exact in double, as in the GPU's fused unit.
+// The product is exact in double. Rounding to float and then to half would round twice: float is
+// rounded to odd (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
 EMU_INLINE __half __hfma(__half x, __half y, __half z) {
-  __half r;
-  r.bits = (_Float16)__builtin_fma((double)(float)x, (double)(float)y, (double)(float)z);
-  return r;
+  const double exact = __builtin_fma((double)(float)x, (double)(float)y, (double)(float)z);
+  const float near = (float)exact;
+  unsigned word = emu_bits<unsigned>(near);
+  if ((double)near != exact && !(word & 1)) word += fabs((double)near) < fabs(exact) ? 1 : -1;
+  return __half(exact == exact ? emu_bits<float>(word) : near);
 }
 EMU_INLINE __half2 __hadd2(__half2 x, __half2 y) { return {__hadd(x.x, y.x), __hadd(x.y, y.y)}; }
 EMU_INLINE __half2 __hmul2(__half2 x, __half2 y) { return {__hmul(x.x, y.x), __hmul(x.y, y.y)}; }

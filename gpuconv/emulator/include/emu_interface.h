@@ -53,7 +53,8 @@ EMU_HIDDEN void commit_async();
 EMU_HIDDEN void wait_async(int pending);
 
 EMU_HIDDEN void note_atomic(const void* address, unsigned long size, void* pc);
-EMU_HIDDEN void note_copy(void* to, const void* from, unsigned long size);
+EMU_HIDDEN void* copy_bytes(void* to, const void* from, unsigned long size);
+EMU_HIDDEN void* set_bytes(void* to, int value, unsigned long size);
 [[noreturn]] EMU_HIDDEN void trap();
 
 }  // namespace emu

@@ -7,7 +7,7 @@ struct Buffer {
   char* base;
   uint64_t size;
   const char* name;
-  int32_t constant, blank;
+  int32_t constant, blank, granule;
 };
 
 // Mirrored in launch.py, as Buffer is.
@@ -29,22 +29,30 @@ struct Launch {
 
 static std::vector<std::pair<char*, size_t>> shared_storage;
 
+static Region region_of(const Buffer& b, Space space) {
+  return {b.base,
+          b.size,
+          b.name,
+          space,
+          b.constant != 0,
+          b.blank != 0,
+          (unsigned)__builtin_ctz(b.granule)};
+}
+
 static void set_regions(const Launch& launch) {
   regions.clear();
   shared_storage.clear();
   for (int64_t i = 0; i < launch.buffer_count; i++) {
-    const Buffer& b = launch.buffers[i];
-    regions.push_back({b.base, b.size, b.name, Space::global, b.constant != 0, b.blank != 0});
+    regions.push_back(region_of(launch.buffers[i], Space::global));
   }
-  for (int64_t i = 0; i < launch.shared_count; i++) {
-    const Buffer& b = launch.shared[i];
-    regions.push_back({b.base, b.size, b.name, Space::shared, false, false});
-    shared_storage.push_back({b.base, b.size});
-  }
+  std::vector<Buffer> shared(launch.shared, launch.shared + launch.shared_count);
   if (launch.dynamic_bytes) {
-    regions.push_back({dynamic_shared.bytes, launch.dynamic_bytes, "dynamic shared memory", Space::shared,
-                       false, false});
-    shared_storage.push_back({dynamic_shared.bytes, launch.dynamic_bytes});
+    const char* name = "dynamic shared memory";
+    shared.push_back({dynamic_shared.bytes, launch.dynamic_bytes, name, 0, 0, 4});
+  }
+  for (const Buffer& b : shared) {
+    regions.push_back(region_of(b, Space::shared));
+    shared_storage.push_back({b.base, b.size});
   }
   track_regions();
 }
@@ -71,13 +79,14 @@ static void poison_shared() {
 }
 
 static void run_blocks(Launch& launch) {
-  const uint64_t x = position.grid_dim.x, y = position.grid_dim.y, total = x * y * position.grid_dim.z;
+  const uint64_t x = position.grid_dim.x, y = position.grid_dim.y;
+  const uint64_t total = x * y * position.grid_dim.z;
   const std::vector<uint64_t> chosen = blocks_to_run(launch, total);
   const bool all = launch.block_count < 0 && order_mode == Order::ascending;
   for (uint64_t i = 0; i < (all ? total : chosen.size()); i++) {
     block_linear = all ? i : chosen[i];
     position.block = {(unsigned)(block_linear % x), (unsigned)(block_linear / x % y),
-                 (unsigned)(block_linear / (x * y))};
+                      (unsigned)(block_linear / (x * y))};
     poison_shared();
     if (!run_block()) return;
     launch.blocks_run++;

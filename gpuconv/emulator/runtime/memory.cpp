@@ -68,8 +68,11 @@ Region* find_region(const char* at, size_t size, Access access, const void* pc) 
   }
   if (at >= (char*)&position && at < (char*)(&position + 1)) return nullptr;
   const Region* close = nearest(at);
-  const bool constant_table = at >= image && at < image_end && !access.write;
-  if (constant_table && !(close && distance(*close, at) < kNear)) return nullptr;
+  const bool constant = at >= image && at < constants_end;
+  if (constant && !(close && distance(*close, at) < kNear)) {
+    if (!access.write) return nullptr;
+    fail(Kind::bounds, pc, "%zu-byte %s of a constant outside every function", size, verb(access));
+  }
   out_of_bounds(close, at, size, access, pc);
 }
 
@@ -79,10 +82,10 @@ void note(const void* address, size_t size, Access access, const void* pc) {
   if (!checking || !current || !size) return;
   const char* at = (const char*)address;
   if (in_own_stack(at)) return;
-  accesses_seen++;
   Region* region = remembered(pc);
   if (!region || !contains(*region, at, size)) region = find_region(at, size, access, pc);
   if (!region) return;
+  accesses_seen++;
   const size_t offset = at - region->base;
   if (counting) count_access(*region, offset, size, access.write, pc);
   if (!region->constant) return track(*region, offset, size, access, pc);
@@ -96,10 +99,16 @@ void note_atomic(const void* address, unsigned long size, void* pc) {
   note(address, size, {true, true}, pc);
 }
 
-void note_copy(void* to, const void* from, unsigned long size) {
+void* copy_bytes(void* to, const void* from, unsigned long size) {
   void* pc = __builtin_return_address(0);
-  if (from) note(from, size, {false, false}, pc);
+  note(from, size, {false, false}, pc);
   note(to, size, {true, false}, pc);
+  return memmove(to, from, size);
+}
+
+void* set_bytes(void* to, int value, unsigned long size) {
+  note(to, size, {true, false}, __builtin_return_address(0));
+  return memset(to, value, size);
 }
 
 }  // namespace emu

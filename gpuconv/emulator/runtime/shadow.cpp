@@ -1,4 +1,4 @@
-// Races and uninitialised reads. A cell of shadow memory remembers, for each granule of an array,
+// Races and uninitialised reads. A cell of shadow memory remembers, for a few bytes of an array,
 // the last accesses and when they were made; two accesses by different threads, one of them a
 // write, must be ordered:
 //   - by a barrier of the block between them (their epochs differ), or
@@ -16,7 +16,7 @@ namespace emu {
 enum Mark : uint8_t { plain = 0, in_flight = 1, many_threads = 2, many_blocks = 3 };
 
 static size_t cell_bytes(const Region& region) {
-  return (region.size / region.granule + 2) * sizeof(Cell);
+  return ((region.size >> region.shift) + 2) * sizeof(Cell);
 }
 
 static Cell* new_cells(const Region& region) {
@@ -39,9 +39,9 @@ void forget_regions() {
 // A narrow or unaligned access: from here on, one cell for each byte.
 static void refine(Region& region) {
   Region fine = region;
-  fine.granule = 1;
+  fine.shift = 0;
   fine.cells = new_cells(fine);
-  for (size_t i = 0; i < region.size; i++) fine.cells[i] = region.cells[i / region.granule];
+  for (size_t i = 0; i < region.size; i++) fine.cells[i] = region.cells[i >> region.shift];
   munmap(region.cells, cell_bytes(region));
   region = fine;
 }
@@ -136,14 +136,14 @@ static void note_write(Cell& cell, const Here& here) {
 
 static void prepare(Region& region, size_t offset, size_t size) {
   if (!region.cells) region.cells = new_cells(region);
-  if (region.granule > 1 && (offset | size) % region.granule) refine(region);
+  if ((offset | size) & ((1u << region.shift) - 1)) refine(region);
 }
 
 void track(Region& region, size_t offset, size_t size, Access access, const void* pc) {
   prepare(region, offset, size);
   const Here here = {region, offset, size, access, pc};
-  Cell* cell = region.cells + offset / region.granule;
-  Cell* end = region.cells + (offset + size) / region.granule;
+  Cell* cell = region.cells + (offset >> region.shift);
+  Cell* end = region.cells + ((offset + size) >> region.shift);
   for (; cell < end; cell++) {
     check_written(*cell, here);
     if (access.write) {
@@ -157,8 +157,8 @@ void track(Region& region, size_t offset, size_t size, Access access, const void
 // From its issue to the wait of its thread, the target of a copy belongs to nobody.
 void mark_async(Region& region, size_t offset, size_t size, bool landed, const void* pc) {
   prepare(region, offset, size);
-  Cell* cell = region.cells + offset / region.granule;
-  Cell* end = region.cells + (offset + size) / region.granule;
+  Cell* cell = region.cells + (offset >> region.shift);
+  Cell* end = region.cells + ((offset + size) >> region.shift);
   for (; cell < end; cell++) {
     stamp(cell->write, pc);
     if (!landed) cell->write.mark = in_flight;

@@ -100,7 +100,7 @@ struct Fault {
 };
 extern Fault fault;
 extern char image[] asm("__ehdr_start") EMU_HIDDEN;
-extern char image_end[] asm("_end") EMU_HIDDEN;
+extern char constants_end[] asm("__bss_start") EMU_HIDDEN;  // shared variables lie behind
 inline uint64_t relative(const void* pc) { return pc ? (const char*)pc - image : 0; }
 void set_fault(Kind kind, const Thread* at, const void* pc, const char* format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -115,7 +115,7 @@ struct Stamp {  // one access
   bool atomic = false;
   uint8_t mark = 0;  // of a write: see shadow.cpp
 };
-struct Cell {                  // what is known of `granule` bytes
+struct Cell {                  // what is known of some bytes
   Stamp write, read, earlier;  // earlier: the last read by another thread than read's
 };
 enum class Space : uint64_t { shared = 1, global = 2 };
@@ -124,9 +124,9 @@ struct Region {
   size_t size;
   const char* name;
   Space space;
-  bool constant;  // the kernel has only a pointer to const
-  bool blank;     // global memory that holds nothing yet
-  size_t granule = 4;
+  bool constant;   // the kernel has only a pointer to const
+  bool blank;      // global memory that holds nothing yet
+  unsigned shift;  // one cell stands for 2^shift bytes
   Cell* cells = nullptr;
   bool is_shared() const { return space == Space::shared; }
 };

@@ -1,23 +1,25 @@
-// Memory requests per instruction. What the lanes of a warp do in the n-th run of an instruction is
-// one request; its cost is the number of 32-byte sectors (global) or of passes over the banks
-// (shared: 32 banks of 4 bytes; lanes that read the same word share it).
+// Memory requests per instruction (of a copy, the reading and the writing count as two). What the
+// lanes of a warp do in the n-th run of an instruction is one request; its cost is the number of
+// 32-byte sectors (global) or of passes over the banks (shared: 32 banks of 4 bytes; lanes that
+// read the same word share it).
 #include "state.h"
 
 namespace emu {
 
+using Instruction = std::pair<uint64_t, bool>;  // its place, and whether it writes
 struct Record {
-  uint64_t pc, address;
+  Instruction instruction;
+  uint64_t address;
   uint32_t run;
   uint16_t warp;
   uint8_t lane, size;
-  bool write;
   Space space;
 };
 using Iterator = std::vector<Record>::iterator;
 
 static std::vector<Record> records;
-static std::vector<std::map<uint64_t, uint32_t>> runs;  // for each thread: instruction -> count
-static std::map<uint64_t, Row> rows;
+static std::vector<std::map<Instruction, uint32_t>> runs;  // for each thread: how many
+static std::map<Instruction, Row> rows;
 
 void start_counting() {
   records.clear();
@@ -28,10 +30,9 @@ void start_counting() {
 // Global addresses count from the array's start: device allocations begin on 256 bytes.
 void count_access(const Region& region, size_t offset, size_t size, bool write, const void* pc) {
   const uint64_t base = region.is_shared() ? (uint64_t)region.base : 0;
-  const uint64_t where = relative(pc);
+  const Instruction where = {relative(pc), write};
   records.push_back({where, base + offset, runs[current->linear][where]++, (uint16_t)current->warp,
-                     (uint8_t)current->lane, (uint8_t)std::min<size_t>(size, 16), write,
-                     region.space});
+                     (uint8_t)current->lane, (uint8_t)std::min<size_t>(size, 16), region.space});
 }
 
 static uint64_t distinct_words(Iterator first, Iterator last) {
@@ -84,7 +85,7 @@ static void count_bank_passes(Iterator first, Iterator last, Row& row) {
 
 // Requests are complete when their block has ended.
 void count_block() {
-  auto request = [](const Record& r) { return std::tie(r.pc, r.warp, r.run); };
+  auto request = [](const Record& r) { return std::tie(r.instruction, r.warp, r.run); };
   std::sort(records.begin(), records.end(), [&](const Record& a, const Record& b) {
     return std::tuple_cat(request(a), std::tie(a.lane)) <
            std::tuple_cat(request(b), std::tie(b.lane));
@@ -92,10 +93,10 @@ void count_block() {
   for (Iterator first = records.begin(); first != records.end();) {
     Iterator last = first;
     while (last != records.end() && request(*last) == request(*first)) ++last;
-    Row& row = rows[first->pc];
-    row.pc = first->pc;
+    Row& row = rows[first->instruction];
+    row.pc = first->instruction.first;
+    row.write = first->instruction.second;
     row.space = (uint64_t)first->space;
-    row.write = first->write;
     row.bytes = first->size;
     row.requests++;
     (first->space == Space::shared ? count_bank_passes : count_sectors)(first, last, row);
@@ -107,7 +108,7 @@ void count_block() {
 
 std::vector<Row> counted_rows() {
   std::vector<Row> all;
-  for (const auto& [pc, row] : rows) all.push_back(row);
+  for (const auto& [instruction, row] : rows) all.push_back(row);
   return all;
 }
 
