@@ -107,3 +107,10 @@ def test_subclasses_have_no_device():
 
     with pytest.raises(DeviceError, match="Mine"):
         device.of(np.zeros(2).view(Mine))
+
+
+def test_without_a_compiler_the_device_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DeviceError, match=r"device 'emulated' is not available: .*install g\+\+"):
+        device.get("emulated")
+    assert device.get("cpu") == device.CPU

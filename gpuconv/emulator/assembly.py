@@ -16,6 +16,7 @@ _COMMON = re.compile(r"^\s*\.comm\s+([\w.$]+),\s*(\d+),\s*(\d+)\s*$", re.MULTILI
 _FUNCTION = re.compile(r"^\s*\.type\s+([\w.$]+),\s*[@%]function", re.MULTILINE)
 _LABEL = re.compile(r"([\w.$]+):")
 _COPY = re.compile(r"^(\s+(?:callq?|jmp)\s+)(memcpy|memmove|memset)\b", re.MULTILINE)
+_BIND = "4BindI"  # emu::Bind<...>::call of include/emu_signature.h, mangled
 _WORD = re.compile(r"[A-Za-z_][\w.$]*")
 
 
@@ -44,8 +45,20 @@ def instrument(listing: str, kernels: Iterable[str], file: str, watched: bool) -
         if kernel not in uses:
             raise CompileError(f'{file}: declare kernel {kernel} as extern "C"', file)
     if watched:
-        listing = _COPY.sub(r"\1__tsan_\2", listing)
+        listing = _watch(listing)
     return _COMMON.sub(_widen, listing) + _table(info)
+
+
+def _watch(listing: str) -> str:
+    """The listing with copies under watch, except where a launch hands a kernel its structs."""
+    functions, inside, lines = set(_FUNCTION.findall(listing)), "", []
+    for line in listing.splitlines(keepends=True):
+        label = _LABEL.match(line)
+        if label and label[1] in functions:
+            inside = label[1]
+        handing_over = _BIND in inside
+        lines.append(line if handing_over else _COPY.sub(r"\1__tsan_\2", line))
+    return "".join(lines)
 
 
 def _widen(match: re.Match[str]) -> str:
