@@ -215,7 +215,7 @@ def test_a_file_is_no_run(tmp_path):
         ({"model": {**MODEL, "dropout": "much"}}, RunError, "cannot be made"),
         ({"model": {k: v for k, v in MODEL.items() if k != "mean"}}, RunError, "'mean'"),
         ({"model": {**MODEL, "input_shape": 28}}, RunError, "cannot be made"),
-        ({"model": {**MODEL, "name": "gone"}}, ValueError, "no model named 'gone'"),
+        ({"model": {**MODEL, "name": "gone"}}, RunError, r"run\.json: .*no model named 'gone'"),
         ({"model": {**MODEL, "num_classes": 3}}, RunError, "names 10 classes"),
         ({"model": {**MODEL, "name": "alexnet"}}, StateError, "missing classifier"),
         ({"classes": 10}, RunError, "cannot be made"),
