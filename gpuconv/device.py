@@ -120,7 +120,7 @@ def empty(shape: tuple[int, ...], dtype: Any, device: Device) -> Any:
         if device == CUDA:
             return empty_cuda(shape, dtype)
         array = np.empty(shape, dtype)
-    except MemoryError as error:
+    except (MemoryError, ValueError) as error:  # ValueError: more than an address can hold
         raise DeviceError(_out_of_memory(shape, dtype, device, str(error))) from error
     if device == EMULATED:
         array.reshape(-1).view(np.uint8).fill(0xFF)

@@ -51,6 +51,16 @@ def files(root: Path) -> list[Path]:
     ]
 
 
+def links(root: Path) -> list[str]:
+    """Symbolic links that git tracks: checked out, one takes the place of an ignored folder."""
+    if not (root / ".git").exists() or not shutil.which("git"):
+        return []
+    listing = ["git", "ls-files", "--stage", "-z"]
+    done = subprocess.run(listing, cwd=root, capture_output=True, text=True, check=True)
+    rows = (row.split("\t") for row in done.stdout.split("\0") if row.startswith("120000"))
+    return [name for _, name in rows]
+
+
 @dataclass(frozen=True)
 class Module:
     """A source file under its installed name."""

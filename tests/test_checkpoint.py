@@ -215,7 +215,7 @@ def test_a_file_is_no_run(tmp_path):
         ({"model": {**MODEL, "dropout": "much"}}, RunError, "cannot be made"),
         ({"model": {k: v for k, v in MODEL.items() if k != "mean"}}, RunError, "'mean'"),
         ({"model": {**MODEL, "input_shape": 28}}, RunError, "cannot be made"),
-        ({"model": {**MODEL, "name": "gone"}}, ValueError, "no model named 'gone'"),
+        ({"model": {**MODEL, "name": "gone"}}, RunError, r"run\.json: .*no model named 'gone'"),
         ({"model": {**MODEL, "num_classes": 3}}, RunError, "names 10 classes"),
         ({"model": {**MODEL, "name": "alexnet"}}, StateError, "missing classifier"),
         ({"classes": 10}, RunError, "cannot be made"),
@@ -253,3 +253,11 @@ def test_folders_are_numbered(tmp_path):
     (root / "lenet5-003").symlink_to(root / "nowhere")
     assert next_folder(root, "lenet5").name == "lenet5-005"
     assert next_folder(root, "alexnet").name == "alexnet-001"
+
+
+def test_the_net_takes_the_images_that_its_run_says(tmp_path):
+    says = {"input_shape": [3, 28, 28], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    run = Run.create(tmp_path / "run", {**INFO, "model": {**MODEL, **says}})
+    run.save(gcv.models.create("lenet5"))
+    net = Run.open(run.folder).net()
+    assert {name: list(getattr(net, name)) for name in says} == says

@@ -9,7 +9,7 @@ from graph_parts import TRAIN, Spy, forked, normal
 
 from gpuconv.errors import GraphError, OptionError
 from gpuconv.graph import Graph, Sequential
-from gpuconv.layers import Add, Conv2d, Dropout, Linear, Tanh
+from gpuconv.layers import Add, Conv2d, Dropout, Linear, ReLU, Tanh
 from gpuconv.random import Stream
 
 # Gradients
@@ -184,3 +184,24 @@ def test_modes_reach_every_node():
     net = Sequential(Sequential(spy))
     net.forward(normal(1, 1), train=True, update=False, rng=Stream(3))
     assert spy.calls == [("forward", Stream(3), False)]
+
+
+def test_a_graph_that_ran_may_grow():
+    g = Graph()
+    h = g.apply(ReLU(), g.input())
+    x = np.array([[-1.0, 2.0]])
+    assert g(x).tolist() == [[0.0, 2.0]]
+    g.apply(Add(), h, h)
+    assert g(x).tolist() == [[0.0, 4.0]]
+
+
+def test_layers_after_a_nested_graph_draw_from_streams_of_their_own():
+    inner = Sequential(Dropout(0.5), Dropout(0.5))
+    g = Graph()
+    x = g.input()
+    g.output(g.apply(inner, x), g.apply(Dropout(0.5), x))
+    ones, place = np.ones((8, 64)), Stream(3, 1)
+    (_, last), _ = g.forward(ones, train=True, rng=place)
+    masks = [Dropout(0.5).forward(ones, train=True, rng=place.at(k))[0] for k in range(3)]
+    assert last.tobytes() == masks[2].tobytes()
+    assert len({mask.tobytes() for mask in masks}) == 3

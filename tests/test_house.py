@@ -192,6 +192,18 @@ def test_no_file_names_one_machine_or_is_unfinished(tmp_path):
     assert reported == [f"docs/bad.md:{n}" for n in range(1, len(bad) + 1)]
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_no_link_is_tracked_and_an_environment_of_any_kind_is_ignored(tmp_path):
+    assert rules.links(ROOT) == []
+    (tmp_path / "target").mkdir()
+    for name in ("link", ".venv"):
+        (tmp_path / name).symlink_to("target")
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert rules.links(tmp_path) == ["link"]
+
+
 def test_a_skip_says_why(tmp_path):
     assert rules.reasonless_skips(ROOT) == []
     test = """

@@ -181,7 +181,8 @@ def test_lenet5_1998_sees_the_greys_of_the_paper():
         ({"name": "lenet5", "num_classes": 0}, "lenet5: num_classes must be an integer >= 1"),
         ({"name": "lenet5", "num_classes": 2.5}, "lenet5: num_classes must be an integer"),
         ({"name": "alexnet", "dropout": 1.0}, r"alexnet: dropout must be in \[0, 1\), got 1.0"),
-        ({"name": "alexnet", "dropout": float("nan")}, "dropout must be in"),
+        ({"name": "alexnet", "dropout": float("nan")}, "dropout must be a finite number, got nan"),
+        ({"name": "alexnet", "dropout": "0.5"}, "dropout must be a finite number, got '0.5'"),
         ({"name": "lenet5", "seed": -1}, "lenet5: seed must be an integer >= 0"),
     ],
 )

@@ -6,9 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuconv import ops, registry
+from gpuconv import layers, ops, registry
 from gpuconv.battery import draw
-from gpuconv.errors import DtypeError, GpuconvError, KernelError, OptionError, ShapeError
+from gpuconv.errors import (
+    DeviceError,
+    DtypeError,
+    GpuconvError,
+    KernelError,
+    OptionError,
+    ShapeError,
+)
 from gpuconv.ops._call import call
 from gpuconv.registry import Op
 
@@ -81,6 +88,10 @@ def test_the_other_byte_order_is_told_to_a_caller_of_a_function():
             GpuconvError,
             "conv2d_weight: x is a builtins.list",
         ),
+        (lambda: ops.add([1.0], X), DeviceError, "add: a is a builtins.list"),
+        (lambda: ops.copy(None), DeviceError, "copy: x is a builtins.NoneType"),
+        (lambda: layers.Flatten()([[1.0]]), DeviceError, "flatten: x is a builtins.list"),
+        (lambda: ops.pad(X, ((10**12, 0),) * 4), DeviceError, "out of memory on cpu: wanted"),
         (lambda: ops.relu(X, algorithm=["masked"]), OptionError, "relu: algorithm must be a"),
         (lambda: ops.relu(X, algorithm="mask"), KernelError, "no kernel named 'mask'"),
         (lambda: ops.pad(X, ((0, 0),) * 4, None), OptionError, "pad: value must be a number"),

@@ -176,9 +176,10 @@ def test_names_in_the_python_blocks_exist():
 
 
 @pytest.mark.slow
-def test_the_python_blocks_run(tmp_path):
+@pytest.mark.parametrize("block", fences(README.read_text(), "python"))
+def test_a_python_block_runs_on_its_own(tmp_path, block):
     script = tmp_path / "readme.py"
-    script.write_text("\n".join(fences(README.read_text(), "python")))
+    script.write_text(block)
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
         cwd=tmp_path,

@@ -68,11 +68,19 @@ def test_plateau_takes_nan_for_no_improvement():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: schedules.step_decay(0.1, 0), "step_decay: every must be >= 1, got 0"),
-        (lambda: schedules.cosine(0.1, 0), "cosine: total must be >= 1, got 0"),
-        (lambda: schedules.warmup(schedules.constant(1), -1), "warmup: steps must be >= 0, got -1"),
+        (lambda: schedules.step_decay(0.1, 0), "step_decay: every must be an integer >= 1, got 0"),
+        (lambda: schedules.cosine(0.1, 0), "cosine: total must be an integer >= 1, got 0"),
+        (lambda: schedules.cosine(-0.1, 5), "cosine: lr must be a finite number >= 0, got -0.1"),
+        (lambda: schedules.cosine(0.1, 5.5), "cosine: total must be an integer, got 5.5"),
+        (lambda: schedules.warmup(schedules.constant(1), -1), "warmup: steps must be an integer"),
+        (lambda: schedules.warmup(0.1, 3), "warmup: expected a schedule, as .* got 0.1"),
+        (lambda: schedules.constant(None), "constant: lr must be a finite number >= 0, got None"),
+        (lambda: schedules.exponential(0.1, -1), "exponential: gamma must be a finite number"),
+        (lambda: schedules.multistep(0.1, 5), "multistep: milestones must be a list of steps"),
+        (lambda: schedules.multistep(0.1, [2, -1]), "multistep: milestones must be an integer >="),
+        (lambda: schedules.step_decay(float("nan"), 3), "step_decay: lr must be a finite number"),
         (lambda: schedules.Plateau(0.1, factor=1.0), "Plateau: expected 0 < factor < 1"),
-        (lambda: schedules.Plateau(0.1, patience=-1), "patience >= 0, got 0.1, -1"),
+        (lambda: schedules.Plateau(0.1, patience=-1), "patience must be an integer >= 0, got -1"),
     ],
 )
 def test_bad_options(make, text):

@@ -21,7 +21,7 @@ def pixels(count):
 
 def breaks_after(step):
     """A schedule whose update of that step, counted from 1, ruins the net."""
-    return lambda taken: inf if taken == step - 1 else 0.05
+    return lambda taken: 1e38 if taken == step - 1 else 0.05
 
 
 def make(lr, **options):

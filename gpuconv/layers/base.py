@@ -1,6 +1,6 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -138,7 +138,12 @@ class Layer:
                 place.value = devices.to_device(values, here)
 
 
-def _require_fit(places: dict[str, Any], state: dict[str, Any]) -> None:
+def _require_fit(places: dict[str, Any], state: Any) -> None:
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise StateError(
+            "load_state_dict: expected a dict of arrays by name, as state_dict() and "
+            f"load_weights() give; got {type(state).__name__}"
+        )
     optional = {n for n, p in places.items() if isinstance(p, Buffer) and p.optional}
     missing = sorted(set(places) - set(state) - optional)
     surplus = sorted(set(state) - set(places))

@@ -3,6 +3,7 @@
 from math import prod
 from typing import Any
 
+from .. import device as devices
 from .. import ops
 from ..errors import ShapeError
 from ..ops.reshape import axis_of
@@ -25,7 +26,8 @@ class Flatten(Layer):
         update: bool | None = None,
         rng: Stream | None = None,
     ) -> tuple[Any, Any]:
-        """The view; keeps the input's shape."""
+        """The view; keeps the input's shape. Raises DeviceError for what is no array."""
+        devices.of(x, "flatten", "x")
         return x.reshape(self.output_shape(x.shape)), (x.shape if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:

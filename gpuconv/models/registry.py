@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import OptionError
 from ..graph import Graph
+from ..ops._scalars import real
 from ..shapes import Shape, integer
 
 
@@ -79,7 +80,7 @@ def create(
     classes = chosen.num_classes if num_classes is None else num_classes
     classes = integer(classes, f"{name}: num_classes", 1)
     drop = chosen.dropout if dropout is None else dropout
-    if not 0 <= drop < 1:
+    if real(drop, f"{name}: dropout") < 0 or drop >= 1:
         raise OptionError(f"{name}: dropout must be in [0, 1), got {drop!r}")
     net = chosen.build(classes, drop)
     net.input_shape, net.mean, net.std = chosen.input_shape, chosen.mean, chosen.std

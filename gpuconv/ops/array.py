@@ -13,7 +13,8 @@ from ._call import FLOATS, call, float_array, numerics
 
 
 def _problem(op: str, name: str, array: np.ndarray) -> declared.ArrayProblem:
-    return declared.ArrayProblem(array.shape, **numerics(float_array(op, name, array)))
+    dtype = float_array(op, name, array)  # first: what is no array has no shape
+    return declared.ArrayProblem(array.shape, **numerics(dtype))
 
 
 def add(a: np.ndarray, b: np.ndarray, *, algorithm: str | None = None) -> np.ndarray:

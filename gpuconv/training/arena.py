@@ -95,9 +95,10 @@ class Arena:
     def load_states(self, states: dict[str, Any]) -> None:
         """Replace every state array; raises OptionError, changing nothing, on a wrong size."""
         for name, values in states.items():
-            if values.shape != self.value.shape:
+            shape = getattr(values, "shape", None)
+            if shape != self.value.shape:
                 raise OptionError(
-                    f"optimizer: state {name!r} has shape {values.shape}, expected "
+                    f"optimizer: state {name!r} has shape {shape}, expected "
                     f"{self.value.shape}; does it belong to another net?"
                 )
         self._states = {

@@ -13,7 +13,7 @@ import numpy as np
 from .. import device as devices
 from .. import models
 from .._version import __version__
-from ..errors import RunError, StateError
+from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
 
@@ -150,7 +150,7 @@ class Run:
             net.input_shape = tuple(kept["input_shape"])
             net.mean, net.std = tuple(kept["mean"]), tuple(kept["std"])
             names = len(self.info["classes"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OptionError) as error:
             raise RunError(f"{settings}: the model cannot be made from it ({error!r})") from None
         if names != kept["num_classes"]:
             raise RunError(f"{settings}: names {names} classes, the model has another number")

@@ -1,6 +1,6 @@
 """Optimisers over flat arrays; the learning rate may change from step to step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from numbers import Real
 from typing import Any
@@ -11,6 +11,8 @@ from .. import device as devices
 from .. import ops
 from ..errors import OptionError
 from ..layers import Parameter
+from ..ops._scalars import real
+from ..shapes import integer
 from .arena import Arena
 from .schedules import Schedule
 
@@ -50,12 +52,14 @@ class Optimizer:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.base_lr(self.steps) if callable(self.base_lr) else self.base_lr)
+        """The learning rate of the next step; raises OptionError unless it is a number >= 0."""
+        rate = self.base_lr(self.steps) if callable(self.base_lr) else self.base_lr
+        return real(rate, f"optimizer: the learning rate of step {self.steps}", 0.0)
 
     def step(self) -> None:
         """Update every parameter that has a gradient, once."""
         self.arena.refresh()
+        _ = self.lr  # a schedule that is off is found before anything changes
         self._clip()
         for part in self.arena.runs():
             self.update(part)
@@ -92,14 +96,18 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from ``state_dict``; raises OptionError, changing nothing, if it is another's."""
+        if not isinstance(state, Mapping):
+            raise OptionError(f"optimizer: expected what state_dict gave, got {state!r}")
         if "steps" not in state or not set(state) <= {"steps", *self.state_names}:
+            came = ", ".join(sorted(map(str, state))) or "nothing"
             raise OptionError(
-                f"optimizer: got a state of {', '.join(sorted(state)) or 'nothing'}; expected "
+                f"optimizer: got a state of {came}; expected "
                 f"{', '.join(('steps', *self.state_names))} of {type(self).__name__}"
             )
+        steps = integer(state["steps"], "optimizer: steps", 0)
         self.arena.refresh()
         self.arena.load_states({name: state[name] for name in self.state_names if name in state})
-        self.steps = int(state["steps"])
+        self.steps = steps
 
 
 class SGD(Optimizer):

@@ -1,32 +1,49 @@
-"""Learning rate schedules: a schedule is a function of the number of steps taken."""
+"""Learning rate schedules: a schedule is a function of the number of steps taken.
+
+Every maker raises OptionError for rates or factors that are negative or no finite numbers, and for
+numbers of steps that are no integers.
+"""
 
 from collections.abc import Callable, Sequence
 from math import cos, inf, pi
 
 from ..errors import OptionError
+from ..ops._scalars import real
+from ..shapes import integer
 
 Schedule = Callable[[int], float]
 
 
+def _check(what: str, **numbers: float) -> None:
+    for name, number in numbers.items():
+        real(number, f"{what}: {name}", 0.0)
+
+
 def constant(lr: float) -> Schedule:
     """Always ``lr``."""
-    return lambda step: lr
+    rate = real(lr, "constant: lr", 0.0)
+    return lambda step: rate
 
 
 def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     """``lr`` times ``gamma`` for each ``every`` steps taken, as torch's StepLR."""
-    if every < 1:
-        raise OptionError(f"step_decay: every must be >= 1, got {every!r}")
+    _check("step_decay", lr=lr, gamma=gamma)
+    integer(every, "step_decay: every", 1)
     return lambda step: lr * gamma ** (step // every)
 
 
 def multistep(lr: float, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
     """``lr`` times ``gamma`` for each milestone reached, as torch's MultiStepLR."""
-    return lambda step: lr * gamma ** sum(step >= milestone for milestone in milestones)
+    _check("multistep", lr=lr, gamma=gamma)
+    if not isinstance(milestones, Sequence):
+        raise OptionError(f"multistep: milestones must be a list of steps, got {milestones!r}")
+    stones = [integer(milestone, "multistep: milestones", 0) for milestone in milestones]
+    return lambda step: lr * gamma ** sum(step >= stone for stone in stones)
 
 
 def exponential(lr: float, gamma: float) -> Schedule:
     """``lr * gamma ** step``, as torch's ExponentialLR."""
+    _check("exponential", lr=lr, gamma=gamma)
     return lambda step: lr * gamma**step
 
 
@@ -35,15 +52,16 @@ def cosine(lr: float, total: int, floor: float = 0.0) -> Schedule:
 
     Loshchilov and Hutter, "SGDR" (2017), equation 5, without restarts.
     """
-    if total < 1:
-        raise OptionError(f"cosine: total must be >= 1, got {total!r}")
+    _check("cosine", lr=lr, floor=floor)
+    integer(total, "cosine: total", 1)
     return lambda step: floor + (lr - floor) * (1 + cos(pi * min(step, total) / total)) / 2
 
 
 def warmup(schedule: Schedule, steps: int) -> Schedule:
     """``schedule`` times (step + 1) / steps during the first ``steps`` steps."""
-    if steps < 0:
-        raise OptionError(f"warmup: steps must be >= 0, got {steps!r}")
+    if not callable(schedule):
+        raise OptionError(f"warmup: expected a schedule, as constant(0.1) gives; got {schedule!r}")
+    integer(steps, "warmup: steps", 0)
     return lambda step: schedule(step) * min(1.0, (step + 1) / steps if steps else 1.0)
 
 
@@ -57,10 +75,10 @@ class Plateau:
     def __init__(
         self, lr: float, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4
     ) -> None:
-        if not 0 < factor < 1 or patience < 0:
-            raise OptionError(
-                f"Plateau: expected 0 < factor < 1 and patience >= 0, got {factor!r}, {patience!r}"
-            )
+        _check("Plateau", lr=lr, factor=factor, threshold=threshold)
+        integer(patience, "Plateau: patience", 0)
+        if not 0 < factor < 1:
+            raise OptionError(f"Plateau: expected 0 < factor < 1, got {factor!r}")
         self.lr, self.factor, self.patience, self.threshold = lr, factor, patience, threshold
         self.best, self.bad = inf, 0
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .. import device as devices
+from ..errors import OptionError
 from ..layers import Layer
 from ..random import Stream
 from .optimizers import Optimizer
@@ -12,10 +13,20 @@ class TrainStep:
     """``step(images, labels) -> loss``: forward, loss, backward, update; counts steps.
 
     The loss is a 0-d device array; reading it makes the host wait. ``prediction`` is the last
-    output of the net. Random layers draw from ``Stream(seed, steps)``.
+    output of the net. Random layers draw from ``Stream(seed, steps)``. Raises OptionError for
+    what is no net, loss, optimizer or seed.
     """
 
     def __init__(self, net: Layer, loss: Layer, optimizer: Optimizer, *, seed: int = 0) -> None:
+        kinds = (
+            (net, Layer, "a net"),
+            (loss, Layer, "a loss"),
+            (optimizer, Optimizer, "an optimizer"),
+        )
+        for given, kind, what in kinds:
+            if not isinstance(given, kind):
+                raise OptionError(f"TrainStep: expected {what}, got {given!r}")
+        Stream(seed)  # raises for a seed that is none
         self.net, self.loss, self.optimizer = net, loss, optimizer
         self.seed = seed
         self.prediction: Any = None
