@@ -15,7 +15,7 @@ class Init:
 
     def draw(self, shape: Shape, stream: Stream) -> np.ndarray:
         """float64 values of ``shape``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no draw")
 
 
 def fans(shape: Shape) -> tuple[int, int]:
