@@ -19,19 +19,21 @@ class Launcher:
     """Launches a source's entries for one problem, in its dtype.
 
     An index has 32 bits unless an array, or one of the ``counts``, has more elements than that
-    reaches; a count is any other bound of an index that the kernel works out.
+    reaches; a count is any other bound of an index that the kernel works out. ``macros`` are the
+    source's own, beside REAL, INDEX and BLOCK: each set of them is compiled apart.
     """
 
-    def __init__(self, source: Source, problem: Problem, *counts: int) -> None:
+    def __init__(self, source: Source, problem: Problem, *counts: int, **macros: object) -> None:
         shapes = problem.shapes().values()
         self._source, self._real = source, np.dtype(problem.dtype).type
         index = index_type(*map(prod, shapes), *counts)
-        self._macros = {"REAL": TYPES[problem.dtype], "INDEX": index, "BLOCK": BLOCK}
+        self._macros = {"REAL": TYPES[problem.dtype], "INDEX": index, "BLOCK": BLOCK, **macros}
         self._index: Any = np.int64 if index == "long long" else np.int32
 
-    def blocks(self, entry: str, count: int, *args: Any) -> None:
-        """Launch ``count`` blocks."""
-        self._source.function(entry, **self._macros)((count,), (BLOCK,), args)
+    def blocks(self, entry: str, count: int, *args: Any, shared: int = 0) -> None:
+        """Launch ``count`` blocks with ``shared`` bytes of dynamic shared memory each."""
+        function = self._source.function(entry, **self._macros)
+        function((count,), (BLOCK,), args, shared_mem=shared)
 
     def each(self, entry: str, count: int, *args: Any) -> None:
         """Launch a thread for each of ``count`` items; the count is the entry's last argument."""
@@ -41,14 +43,16 @@ class Launcher:
         """Launch a warp for each of ``count`` items, as ``each`` does a thread."""
         self._stride(entry, count, BLOCK // LANES, args)
 
-    def each_block(self, entry: str, count: int, *args: Any) -> None:
+    def each_block(self, entry: str, count: int, *args: Any, shared: int = 0) -> None:
         """Launch a block for each of ``count`` items, as ``each`` does a thread."""
-        self._stride(entry, count, 1, args)
+        self._stride(entry, count, 1, args, shared)
 
-    def _stride(self, entry: str, count: int, per_block: int, args: Iterable[Any]) -> None:
+    def _stride(
+        self, entry: str, count: int, per_block: int, args: Iterable[Any], shared: int = 0
+    ) -> None:
         if count:
             (blocks,) = grid_for(count, per_block)
-            self.blocks(entry, blocks, *args, self.index(count))
+            self.blocks(entry, blocks, *args, self.index(count), shared=shared)
 
     def index(self, value: int) -> Any:
         """``value`` as the kernel's INDEX."""

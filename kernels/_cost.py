@@ -1,0 +1,29 @@
+"""What a CUDA kernel is expected to take: chooses between kernels until they have been timed.
+
+A roofline (Williams et al. 2009): the longer of the arithmetic and the traffic, slowed down where
+there are too few threads to keep a GPU busy, plus the launches. The figures are round numbers of
+the size of an H100's; only the order that they put kernels in matters. A plan's entry, which
+was measured, goes before any cost.
+"""
+
+from gpuconv.registry import Problem
+
+LAUNCH = 4e-6  # seconds
+BANDWIDTH = 2.5e12  # bytes a second
+FLOPS = {"float32": 6e13, "float64": 3e13}  # a second
+BUSY = 1 << 17  # threads that keep a big GPU busy
+
+
+def estimate(
+    problem: Problem,
+    *,
+    flops: float,
+    nbytes: float,
+    threads: int,
+    efficiency: float = 1.0,
+    launches: int = 1,
+) -> float:
+    """Seconds: ``efficiency`` is the share of the arithmetic's peak that the main loop can reach."""
+    share = min(1.0, max(threads, 1) / BUSY)
+    work = max(flops / (FLOPS[problem.dtype] * efficiency), nbytes / BANDWIDTH)
+    return launches * LAUNCH + work / share
