@@ -23,7 +23,7 @@ def estimate(
     efficiency: float = 1.0,
     launches: int = 1,
 ) -> float:
-    """Seconds: ``efficiency`` is the share of the arithmetic's peak that the main loop can reach."""
+    """Seconds; ``efficiency`` is the share of the peak that the main loop can reach."""
     share = min(1.0, max(threads, 1) / BUSY)
     work = max(flops / (FLOPS[problem.dtype] * efficiency), nbytes / BANDWIDTH)
     return launches * LAUNCH + work / share
