@@ -67,16 +67,6 @@ struct Place {
     INDEX image, group, channel;
 };
 
-// A thread's position in the tile, and which 8 of the block's filters; threads beyond have none.
-struct Own {
-    int set, row, col;
-};
-__device__ inline Own own_position(Tile tile) {
-    const int position = threadIdx.x % (tile.rows * tile.cols);
-    const int set = threadIdx.x / (tile.rows * tile.cols);
-    return {set, position / tile.cols, position % tile.cols};
-}
-
 // Tiles next to each other come first, then classes, channels, groups, images.
 template <bool GRADIENT>
 __device__ Place place_of(Conv2d conv, Tile tile, Channels channels, INDEX number) {

@@ -52,7 +52,8 @@ __device__ inline Axis across_class(Conv2d conv, int own) {
 // A block's tile: rows x cols results, and what they are sums of, source_rows x source_cols.
 struct Tile {
     int rows, cols, source_rows, source_cols;
-    int channels, sets;  // that a block has in shared memory at a time; threads for one position
+    int channels;  // in shared memory at a time
+    int sets;  // threads for one position: of filters, or of planes
 };
 
 // A tile's first result on either axis.
@@ -67,6 +68,16 @@ __device__ inline T take(T& number, T count) {
     const T digit = number % count;
     number /= count;
     return digit;
+}
+
+// A thread's position in the tile, and which of its sets; threads beyond those have none.
+struct Own {
+    int set, row, col;
+};
+__device__ inline Own own_position(Tile tile) {
+    const int position = threadIdx.x % (tile.rows * tile.cols);
+    const int set = threadIdx.x / (tile.rows * tile.cols);
+    return {set, position / tile.cols, position % tile.cols};
 }
 
 // The sources of `planes` planes for the results from `corner` on, zero beyond the image's edge. A
