@@ -6,10 +6,13 @@ import pytest
 from gpuconv import battery, emulator, registry
 from gpuconv.device import EMULATED, to_device, to_numpy
 from gpuconv.errors import KernelError
+from gpuconv.kernels.conv2d import cuda_depthwise as depthwise
 from gpuconv.kernels.conv2d import cuda_direct_tiled as tiled
 from gpuconv.kernels.conv2d.op import Conv2dProblem
-from gpuconv.limits import current_limits
+from gpuconv.layers import Conv2d
+from gpuconv.limits import current_limits, limits
 from gpuconv.ops._call import call
+from gpuconv.random import Stream
 
 pytestmark = pytest.mark.emulated
 OPS = [registry.get_op(name) for name in ("conv2d", "conv2d_input", "conv2d_weight")]
@@ -111,3 +114,62 @@ def test_half_as_many_doubles_find_room():
         check(op, "direct_tiled", problem)
         with pytest.raises(KernelError, match="window of 89 x 89"):
             registry.choose(op, problem.astype("float64"), EMULATED, "direct_tiled")
+
+
+DEPTHWISE = (
+    Conv2dProblem(2, 5, 23, 70, 5, 3, 3, padding=SAME, groups=5),  # two tiles across, a plane each
+    Conv2dProblem(3, 40, 7, 7, 80, 5, 5, (2, 2), ((2, 2), (2, 2)), groups=40),  # planes together
+    Conv2dProblem(2, 6, 30, 41, 18, 5, 4, (3, 2), ((2, 0), (1, 3)), (2, 3), groups=6),
+    Conv2dProblem(9, 1, 28, 28, 6, 5, 5, padding=((2, 2), (2, 2))),  # seven slices of outputs
+)
+
+
+@every_op
+@pytest.mark.parametrize("problem", DEPTHWISE, ids=str)
+def test_depthwise_planes_and_tiles(op, problem):
+    check(op, "depthwise", problem)
+    assert registry.choose(op, problem.astype("float32"), EMULATED).algorithm == "depthwise"
+
+
+def test_the_depthwise_problems_share_blocks_and_slices():
+    tiles = [next(depthwise._tiles(depthwise.outputs(p), p)) for p in DEPTHWISE]
+    assert [tile.sets for tile in tiles] == [1, 16, 1, 1]
+    assert [depthwise._slices(p) for p in DEPTHWISE] == [4, 1, 1, 7]
+
+
+def test_depthwise_long_sums_stay_accurate():
+    problem = Conv2dProblem(12, 1, 130, 130, 1, 2, 2)
+    op = registry.get_op("conv2d_weight")
+    check(op, "depthwise", problem, [np.exp(a) for a in battery.draw(op, problem)])
+
+
+@every_op
+def test_depthwise_refuses_channels_that_meet(op):
+    problem = Conv2dProblem(1, 4, 5, 5, 4, 3, 3, groups=2)
+    with pytest.raises(KernelError, match=r"a group for each channel, got 2 groups of 4 channels"):
+        registry.choose(op, problem, EMULATED, "depthwise")
+
+
+def test_a_weight_gradient_finds_a_kernel_without_workspace():
+    op, problem = registry.get_op("conv2d_weight"), TILES[0]
+    assert cuda_kernel(op, "direct").workspace(problem, EMULATED) > 0
+    check(op, "direct_one_slice", problem)
+    with limits(max_workspace=0):
+        chosen = registry.choose(op, problem, EMULATED)
+    assert chosen.workspace(problem, EMULATED) == 0
+    check(op, chosen.name, problem)
+
+
+def weight_gradient(where, **limit):
+    """A layer's, from the same input and output gradient everywhere."""
+    layer = Conv2d(3, 4, 5, bias=False).to(where)
+    x, dy = Stream(1).normal((8, 3, 28, 28)), Stream(2).normal((8, 4, 24, 24))
+    with limits(**limit):
+        _, saved = layer.forward(to_device(x.astype(np.float32), where), train=True)
+        layer.backward(to_device(dy.astype(np.float32), where), saved)
+    return to_numpy(layer.weight.grad)
+
+
+def test_a_convolution_trains_without_workspace():
+    grads = weight_gradient("cpu"), weight_gradient("emulated", max_workspace=0)
+    np.testing.assert_allclose(*grads, rtol=1e-4, atol=1e-3)

@@ -11,7 +11,7 @@ from gpuconv.cuda import BLOCK, index_type
 from gpuconv.cuda.launch import MAX_BLOCKS
 from gpuconv.device import EMULATED, to_device, to_numpy
 from gpuconv.kernels import _cuda as shared
-from gpuconv.kernels.array.op import ArrayProblem, ChannelSumProblem
+from gpuconv.kernels.array.op import ArrayProblem
 from gpuconv.kernels.conv2d import _cuda as conv
 from gpuconv.kernels.conv2d import cuda_direct as convolution
 from gpuconv.kernels.conv2d.op import Conv2dProblem
@@ -52,7 +52,6 @@ def test_64_bit_indices_give_the_same(op, kernel, monkeypatch):
 
 
 LARGER = {
-    "channel_sum": ChannelSumProblem((3, 2, 11, 13)),  # slices of 215 and 214
     "conv2d_weight": Conv2dProblem(5, 2, 7, 3, 2, 3, 1),  # 25 rows in 6 slices, the last empty
     "cross_entropy": CrossEntropyProblem((9, 3, 5, 1), label_smoothing=0.2),  # 45 rows, 6 blocks
     "cross_entropy_backward": CrossEntropyProblem((9, 3, 5, 1), label_smoothing=0.2),
