@@ -47,7 +47,8 @@ def run_cases(op, algorithm):
 
 @every_op
 def test_small_tiles_of_few_channels_give_the_same(op, monkeypatch):
-    for name, value in {"POSITIONS": 12, "SLOPES": 6, "CHANNELS": 2, "SHARERS": 1}.items():
+    fewer = {"POSITIONS": 12, "SLOPES": 6, "CHANNELS": 2, "SHARERS": 1, "SLICES": 3}
+    for name, value in fewer.items():
         monkeypatch.setattr(tiled, name, value)
     run_cases(op, "direct_tiled")
 
@@ -73,6 +74,16 @@ def test_the_larger_problems_need_several_tiles_sets_and_steps():
     assert views[0].tiles(tiles[0]) == 8
     assert [tile.sets for tile in tiles] == [2, 3, 1, 1, 8]
     assert TILES[-1].c > 16 * tiles[-1].channels
+
+
+@pytest.mark.parametrize("algorithm", ["direct_tiled", "depthwise"])
+def test_an_infinity_that_no_window_holds_changes_nothing(algorithm):
+    problem = Conv2dProblem(1, 1, 5, 76, 2, 3, 3, (2, 2))  # 37 outputs; column 75 is left over
+    for op in (OPS[0], OPS[2]):
+        x, *others = battery.draw(op, problem)
+        x[..., 75] = np.inf
+        given = [to_device(a, EMULATED) for a in (x, *others)]
+        assert np.isfinite(to_numpy(call(op, problem, *given, algorithm=algorithm))).all()
 
 
 LONG_SUMS = {

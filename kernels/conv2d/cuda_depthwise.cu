@@ -148,7 +148,7 @@ __device__ void weight_sums(
         for (int w = 0; w < WEIGHTS; ++w) {
             const INDEX row = p * conv.stride_h - conv.pad_top + r * conv.dilation_h;
             const INDEX col = q * conv.stride_w - conv.pad_left + s * conv.dilation_w;
-            if (r < conv.r && inside(row, conv.h) && inside(col, conv.w))
+            if (inside(row, conv.h) && inside(col, conv.w))
                 sums[w] = multiply_add(slope, plane[row * conv.w + col], sums[w]);
             if (++s == conv.s) s = 0, ++r;
         }
