@@ -64,8 +64,10 @@ LARGER = {
 @pytest.mark.parametrize("name", LARGER)
 def test_sizes_that_do_not_divide(name):
     op = registry.get_op(name)
+    limits = registry.current_limits()
     for kernel in (k for k in op.kernels() if k.backend == "cuda"):
-        battery.check(op, kernel, LARGER[name], EMULATED)
+        if kernel.objection(LARGER[name], EMULATED, limits) is None:
+            battery.check(op, kernel, LARGER[name], EMULATED)
 
 
 @pytest.mark.parametrize("label", [-1, 3, 2**32])
