@@ -20,6 +20,7 @@ from gpuconv.cuda.compile import compile_cubin, resources
 from gpuconv.cuda.occupancy import ARCHS, blocks_per_sm
 from gpuconv.cuda.recording import Launch, recording
 from gpuconv.cuda.sass import main_loops
+from gpuconv.limits import current_limits
 
 TABLE = Path(__file__).with_name("static.json")
 COLUMNS = ("registers", "spilled bytes", "static shared bytes", "blocks on a multiprocessor")
@@ -75,7 +76,7 @@ def _launches_of(op: registry.Op, kernel: registry.Kernel) -> list[Launch]:
     here = device.EMULATED
     with recording() as launches:
         for problem, given in product(battery.cases(op), battery.variants(op)):
-            if kernel.objection(problem, here, registry.current_limits()) is not None:
+            if kernel.objection(problem, here, current_limits()) is not None:
                 continue
             made = {n: _array(problem, n, given) for n in (*op.ins, *op.outs)}
             size = kernel.workspace(problem, here)
