@@ -1,6 +1,6 @@
 """NVRTC and its headers, numba-cuda and its NumPy, NCCL: what a GPU's kernels are made with."""
 
-import numpy as np
+from numpy import __version__ as NUMPY
 
 from ..cuda import toolkit
 from ..cuda.driver import OLDEST_ARCH, cupys, dotted
@@ -52,9 +52,9 @@ def numba_cuda(driver: Driver | None) -> Finding:
     version = toolkit.installed("numba-cuda")
     if version is None:
         return Finding("numba-cuda", "missing", "not installed", extra(driver))
-    text = f"{version} with NumPy {np.__version__}"
+    text = f"{version} with NumPy {NUMPY}"
     # It asks for numpy.row_stack, which NumPy 2.5 no longer has.
-    if _pair(version) <= (0, 30) and _pair(np.__version__) >= (2, 5):
+    if _pair(version) <= (0, 30) and _pair(NUMPY) >= (2, 5):
         text += ": its kernels do not compile"
         return Finding("numba-cuda", "warning", text, "pip install 'numpy<2.5'")
     return Finding("numba-cuda", "ok", text)
