@@ -206,6 +206,16 @@ def test_test_figures_between_epochs(tmp_path):
     assert measured[-1]["test_accuracy"] == accuracy(lines[-1])
 
 
+def test_the_version_is_printed():
+    assert succeed("--version") == [f"gpuconv {gcv.__version__}"]
+
+
+def test_the_last_epoch_says_the_rate_of_its_last_step(tmp_path):
+    line = succeed("train", *QUICK, "--lr", 0.02, "--out", tmp_path / "run")[3]
+    rate = 0.02 * (1 + np.cos(np.pi * 2 / 3)) / 2
+    assert f"  lr {rate:.4f}  " in line
+
+
 def test_the_device_is_said_in_one_line(tmp_path):
     lines = succeed("train", "--max-steps", 1, "--out", tmp_path / "run")
     assert lines[0] == f"device: {device.auto()[1]}"

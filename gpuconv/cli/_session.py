@@ -11,6 +11,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from ..data.dataset import Dataset
+from ..errors import NonFiniteLossError
 from ..training.checkpoint import Run
 from ..training.evaluate import Evaluation, evaluate
 from ..training.trainer import State, Trainer
@@ -38,6 +39,9 @@ class Session:
             yield
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
+            if isinstance(error, NonFiniteLossError):
+                for step, loss in error.finite:
+                    self.run.log({"step": step, "epoch": error.epoch, "loss": loss})
             self.run.save(self.trainer.net)
             self.run.write(status="interrupted" if stopped else "failed", error=str(error))
             raise
