@@ -8,13 +8,13 @@ from .. import battery
 from .. import device as devices
 from ..cuda import Source
 from ..cuda.compile import compile_cubin, nvrtc, resources
+from ..cuda.occupancy import ARCHS
 from ..emulator import EmulatorError
 from ..errors import CompileError, DeviceError, KernelError
 from ..limits import current_limits
 from ..registry import Kernel, Op, Problem
 from ._app import out
 
-ARCHS = ("sm_75", "sm_80", "sm_90", "sm_120")
 SHOWN = 5  # faults of one kernel
 
 

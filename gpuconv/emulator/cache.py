@@ -14,21 +14,39 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import DeviceError
+
 _DIGEST = ".sha256"
 
 
-def folder() -> Path:
-    """Where built files lie: ``$GPUCONV_CACHE``, else the user's cache folder.
-
-    A folder that cannot be written is replaced by a temporary one for this process.
-    """
+def wanted() -> Path:
+    """Where built files should lie: ``$GPUCONV_CACHE``, else the user's cache folder."""
     named = os.environ.get("GPUCONV_CACHE")
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    wanted = Path(named) if named else user / "gpuconv"
-    return wanted if _writable(wanted) else _temporary()
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(named) if named else Path(user) / "gpuconv"
 
 
-def _writable(path: Path) -> bool:
+def folder() -> Path:
+    """Where built files lie: ``wanted()``, or a temporary folder of this process where it cannot.
+
+    Raises DeviceError where neither can be written.
+    """
+    path = wanted()
+    if writable(path):
+        return path
+    try:
+        return _temporary()
+    except OSError as error:
+        raise DeviceError(
+            f"neither {path} nor a temporary folder can be written; set GPUCONV_CACHE to a folder "
+            "that can"
+        ) from error
+
+
+def writable(path: Path) -> bool:
+    """Can files be made in this folder? It is made if it is not there."""
+    if path.parts[:1] == ("~",):  # nobody knows this user's home
+        return False
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
