@@ -100,7 +100,7 @@ def test_the_state_of_another_schedule_is_refused():
         plain.load_state_dict(plateau.state_dict())
     with pytest.raises(OptionError, match=r"a state of steps; expected steps, schedule\.lr, "):
         plateau.load_state_dict(plain.state_dict())
-    with pytest.raises(OptionError, match=r"Plateau: expected a number for each of lr, best, bad"):
+    with pytest.raises(OptionError, match=r"schedule: expected a number as state 'best', got"):
         plateau.load_state_dict({**plateau.state_dict(), "schedule.best": np.ones(2)})
 
 

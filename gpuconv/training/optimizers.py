@@ -13,7 +13,7 @@ from ..errors import OptionError
 from ..layers import Parameter
 from ..shapes import integer, real
 from .arena import Arena
-from .schedules import Schedule, load_schedule_state, schedule_state
+from .schedules import Schedule, check_schedule_state, load_schedule_state, schedule_state
 
 
 def _within(value: Any, low: float, high: float = inf) -> bool:
@@ -118,6 +118,7 @@ class Optimizer:
             )
         steps = integer(state["steps"], "optimizer: steps", 0)
         learned = {name.removeprefix("schedule."): state[name] for name in schedule}
+        check_schedule_state(learned)
         self.arena.refresh()
         self.arena.load_states({name: state[name] for name in self.state_names if name in state})
         load_schedule_state(self.base_lr, learned)

@@ -131,13 +131,16 @@ def schedule_state(schedule: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(getattr(plateau, name), dtype) for name, dtype in _STATE.items()}
 
 
+def check_schedule_state(state: Mapping[str, Any]) -> None:
+    """Raise OptionError unless every value of a state is a number."""
+    for name, value in state.items():
+        if np.shape(value) != () or np.asarray(value).dtype.kind not in "fiu":
+            raise OptionError(f"schedule: expected a number as state {name!r}, got {value!r}")
+
+
 def load_schedule_state(schedule: Any, state: Mapping[str, Any]) -> None:
-    """Go on from ``schedule_state``; raises OptionError, changing nothing, for what is no number."""
+    """Go on from ``schedule_state``."""
     plateau = _plateau(schedule)
-    if plateau is None:
-        return
-    values = {name: np.asarray(state[name]) for name in _STATE}
-    if any(value.shape != () or value.dtype.kind not in "fiu" for value in values.values()):
-        raise OptionError(f"Plateau: expected a number for each of {', '.join(_STATE)}")
-    for name, value in values.items():
-        setattr(plateau, name, value.item())
+    if plateau is not None:
+        for name in _STATE:
+            setattr(plateau, name, np.asarray(state[name]).item())
