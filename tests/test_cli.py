@@ -72,7 +72,7 @@ def test_a_run_folder_holds_everything(trained):
 def test_the_settings_of_a_run_are_those_of_the_options(trained):
     settings = json.loads((trained[0] / "run.json").read_text())["settings"]
     options = {p.name for p in typer.main.get_command(app).commands["train"].params}
-    assert options - set(settings) <= {"out_folder", "help"}
+    assert options - set(settings) <= {"out_folder", "resume", "help"}
     assert (settings["lr"], settings["max_steps"], settings["dropout"]) == (0.02, 10, 0.0)
     assert settings["seed"] == 0
 

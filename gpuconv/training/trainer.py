@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -72,26 +73,31 @@ class Trainer:
         *,
         max_steps: int | None = None,
         augment: Any = None,
+        skip: int = 0,
     ) -> "Trainer":
         """Train for ``epochs`` over a dataset, or over an iterable of (images, labels).
 
         A dataset is shuffled anew each epoch, in a later call too: ``Trainer.epochs`` counts on.
-        ``max_steps`` counts the steps of this call. Raises NonFiniteLossError when the loss becomes
-        NaN or infinite, the net set back to its last good state; DataError when there is no batch.
+        ``max_steps`` counts the steps of this call. ``skip`` leaves out so many batches of the
+        first epoch: those before the place where training was interrupted.
+
+        Raises NonFiniteLossError when the loss becomes NaN or infinite, the net set back to its
+        last good state; DataError when there is no batch.
         """
         last = None
         if max_steps is not None:
             last = self.step.steps + integer(max_steps, "fit: max_steps", 1)
         options = {"shuffle": True, "augment": augment, "seed": self.seed}
         batches = loader(self.net, data, batch_size, **options)
-        self._good = []
+        self._good, left_out = [], integer(skip, "fit: skip", 0)
         try:
             for _ in range(integer(epochs, "fit: epochs", 1)):
                 if hasattr(batches, "set_epoch"):
                     batches.set_epoch(self.epochs)
                 self.epochs += 1
-                if not self._epoch(self.epochs, batches, last):
+                if not self._epoch(self.epochs, islice(batches, left_out, None), last):
                     break
+                left_out = 0
         finally:
             self.stop = False
         return self
