@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..emulator.cache import folder, writable
+from ..errors import DeviceError
 from . import libcuda
-from .libcuda import Driver
+from .libcuda import Driver, Gpu
 
 TOO_OLD = "the driver is too old"
 OLDEST_CUDA = (12, 0)  # of the CuPys that the extras install
@@ -102,3 +103,11 @@ def dotted(version: tuple[int, ...]) -> str:
 
 def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]
+
+
+def gpu() -> Gpu:
+    """The GPU that kernels run on; raises DeviceError where the driver shows none."""
+    driver = libcuda.ask()
+    if driver is None or not driver.gpus:
+        raise DeviceError("no GPU: the driver sees no device")
+    return driver.gpus[0]

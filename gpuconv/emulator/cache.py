@@ -1,7 +1,8 @@
 """Built files on disk: safe for several processes at once, and rebuilt when they are damaged.
 
-A file is made beside its place and renamed into it, so that nobody sees half of one. Its last 32
-bytes are the SHA-256 of the rest, which linkers and the loader do not look at.
+A file is made beside its place and renamed into it, so that nobody sees half of one. Its SHA-256
+lies beside it. Where two processes build different bytes at once, file and hash may not belong
+together; then it is built once more.
 """
 
 import atexit
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ..errors import DeviceError
 
-_DIGEST = 32
+_DIGEST = ".sha256"
 
 
 def wanted() -> Path:
@@ -69,22 +70,24 @@ def artifact(name: str, make: Callable[[Path], Path]) -> Path:
     path = folder() / name
     if not intact(path):
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as work:
-            made = make(Path(work))
-            _seal(made)
+            made, seal = make(Path(work)), Path(work) / _DIGEST
+            seal.write_text(_hash(made.read_bytes()))
+            seal.replace(_beside(path))
             made.replace(path)
     return path
 
 
-def _seal(path: Path) -> None:
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    with path.open("ab") as file:
-        file.write(digest)
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + _DIGEST)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def intact(path: Path) -> bool:
     """Is the file there, and its content what was written?"""
     try:
-        content = path.read_bytes()
-    except OSError:
+        return _hash(path.read_bytes()) == _beside(path).read_text()
+    except (OSError, UnicodeDecodeError):
         return False
-    return hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
