@@ -123,11 +123,17 @@ STATES = [  # what the machine is, and the finding that says so
         {"says": Driver((13, 0), (Gpu("B300", 103, 2**38), P100))},
         ("NVRTC", "error", "does not compile for B300 (sm_103)", "[cuda13]' --upgrade"),
     ),
+    ({"nvrtc": Nvrtc((13, 5), (90,))}, ("NVRTC", "ok", "13.5", "")),
+    ({"says": Driver((13, 0), (H100, P100))}, ("NVRTC", "ok", "13.0", "")),
     (
         {"packages": {"numba-cuda": "0.30.4"}, "numpy": "2.5.5"},
-        ("numba-cuda", "warning", "0.30.4 with NumPy 2.5.5: its kernels do not", "'numpy<2.5'"),
+        ("numba-cuda", "warning", "0.30.4 with NumPy 2.5.5: does not compile", "'numpy<2.5'"),
     ),
     ({"packages": {"numba-cuda": "0.30.4"}, "numpy": "2.4.6"}, ("numba-cuda", "ok", "2.4.6", "")),
+    (
+        {"packages": {"numba-cuda": "0.30rc1"}, "numpy": "2.10.0"},
+        ("numba-cuda", "warning", "0.30rc1 with NumPy 2.10.0", "'numpy<2.5'"),
+    ),
     ({"packages": {"numba-cuda": "1.0"}, "numpy": "2.10.0"}, ("numba-cuda", "ok", "2.10.0", "")),
     (
         {"packages": {"nvidia-nccl-cu12": "2.32.3", "cupy-cuda13x": "14.2.0"}},

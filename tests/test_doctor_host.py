@@ -19,8 +19,11 @@ def test_no_compiler(monkeypatch):
     assert "emulated" not in doctor.examine().usable
 
 
+SCRIPTS = ["#!/bin/sh\nexit 1\n", '#!/bin/sh\n[ "$1" = --version ]\n', "no program at all"]
+
+
 @pytest.mark.emulated
-@pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "no program at all"])
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_compiler_that_does_not_compile(monkeypatch, tmp_path, script):
     (tmp_path / "g++").write_text(script)
     (tmp_path / "g++").chmod(0o755)
