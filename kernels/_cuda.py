@@ -12,6 +12,7 @@ from gpuconv.device import Device
 from gpuconv.registry import Problem
 
 LANES = 32  # threads of a warp
+PARTIALS = 1024  # blocks that share a sum, at most: one block adds up what they leave
 TYPES = {"float32": "float", "float64": "double"}
 
 
@@ -80,6 +81,11 @@ def nbytes(problem: Problem, count: int) -> int:
 def ceil_div(a: int, b: int) -> int:
     """a / b, rounded up."""
     return -(-a // b)
+
+
+def partials(count: int) -> int:
+    """Blocks that share a sum of ``count`` terms, at least one."""
+    return max(1, min(ceil_div(count, BLOCK), PARTIALS))
 
 
 def refuses_epilogue(problem: Problem, device: Device) -> str | None:
