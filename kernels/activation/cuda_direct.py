@@ -3,6 +3,7 @@
 from gpuconv.cuda import Source
 from gpuconv.registry import Op
 
+from .._cost import SCALAR, streaming
 from .._cuda import Launcher
 from ._cuda import OPS, options
 
@@ -10,7 +11,7 @@ SOURCE = Source(__file__)
 
 
 def _register(op: Op) -> None:
-    @op.kernel("direct", backend="cuda")
+    @op.kernel("direct", backend="cuda", cost=streaming(op, SCALAR))
     def run(outs, ins, problem, work):
         launch = Launcher(SOURCE, problem)
         numbers = map(launch.real, options(problem))

@@ -15,5 +15,5 @@ extern "C" __global__ void adam(
     const long long* step, Adam numbers, INDEX count
 ) {
     const Rates now = block_rates(numbers, lr, step);
-    GRID_STRIDE(i, count) adam_step(parameter[i], m[i], v[i], gradient[i], numbers, now);
+    GRID_STRIDE(i, count) adam_element(parameter, m, v, gradient, i, numbers, now);
 }

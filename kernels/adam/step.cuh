@@ -58,3 +58,14 @@ __device__ inline void adam_step(
     const REAL below = multiply_add(square_root(v), now.widen, adam.epsilon);
     parameter = multiply_add(now.kept, parameter, -now.rate * (m / below));
 }
+
+// The same where they lie: each is read once and written once.
+__device__ inline void adam_element(
+    REAL* parameter, REAL* m, REAL* v, const REAL* gradient, INDEX i, Adam adam, Rates now
+) {
+    REAL own = parameter[i], first = m[i], second = v[i];
+    adam_step(own, first, second, gradient[i], adam, now);
+    parameter[i] = own;
+    m[i] = first;
+    v[i] = second;
+}
