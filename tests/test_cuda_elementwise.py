@@ -53,6 +53,20 @@ def test_a_long_mean_stays_accurate(name):
     assert abs(float(to_numpy(got)) - want) <= 4 * 2**-23 * want
 
 
+def test_the_loss_of_a_sure_and_right_answer_keeps_its_digits():
+    x = to_device(np.array([-30.0, 25.0], np.float32), EMULATED)
+    loss = ops.bce_with_logits(x, to_device(np.array([0, 1], np.float32), EMULATED))
+    np.testing.assert_allclose(to_numpy(loss), (np.exp(-30) + np.exp(-25)) / 2, rtol=1e-6)
+
+
+def test_a_nan_shows_in_the_weight_gradient_of_prelu_and_hands_dx_on():
+    x = to_device(np.array([[np.nan, 1.0], [1.0, -2.0]]), EMULATED)
+    ones, weight = (to_device(a, EMULATED) for a in (np.ones((2, 2)), np.full(2, 0.25)))
+    dx, dweight = ops.prelu_backward(ones, x, weight)
+    assert np.isnan(to_numpy(dweight)).tolist() == [True, False]
+    assert to_numpy(dx).tolist() == [[1.0, 1.0], [1.0, 0.25]]
+
+
 # Where e^x - 1 and tanh lose every digit if taken from the definition, and where e^x overflows.
 AWKWARD = np.array([1e-40, 1e-20, 3e-8, 1e-4, 0.5, 17, 88.8, 104, 710, 746, 1e30], np.float32)
 FORWARD = (activation.elu, activation.sigmoid, activation.tanh, activation.leaky_relu)
