@@ -6,10 +6,16 @@ the size of an H100's; only the order that they put kernels in matters. A plan's
 was measured, goes before any cost.
 """
 
-from gpuconv.registry import Problem
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from gpuconv.device import Device
+from gpuconv.registry import Op, Problem
 
 LAUNCH = 4e-6  # seconds
 BANDWIDTH = 2.5e12  # bytes a second
+SCALAR, VECTOR = 0.9, 1.0  # shares of it that an element and 16 bytes a thread can reach
 FLOPS = {"float32": 6e13, "float64": 3e13}  # a second
 BUSY = 1 << 17  # threads that keep a big GPU busy
 
@@ -27,3 +33,14 @@ def estimate(
     share = min(1.0, max(threads, 1) / BUSY)
     work = max(flops / (FLOPS[problem.dtype] * efficiency), nbytes / BANDWIDTH)
     return launches * LAUNCH + work / share
+
+
+def streaming(op: Op, reach: float) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that moves every array of ``op`` once, at ``reach`` of the bandwidth."""
+
+    def cost(problem: Any, device: Device) -> float:
+        elements = prod(problem.spec(op.outs[0].rstrip("?"))[0])
+        flops, nbytes = op.flops(problem), op.bytes(problem) / reach
+        return estimate(problem, flops=flops, nbytes=nbytes, threads=elements)
+
+    return cost
