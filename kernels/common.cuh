@@ -84,7 +84,8 @@ struct LongSum {
     __device__ REAL value() const { return total + part; }
 };
 
-__device__ inline REAL warp_sum(REAL value) {
+template <typename T>
+__device__ inline T warp_sum(T value) {
     for (int lanes = 16; lanes > 0; lanes /= 2) value += __shfl_xor_sync(~0u, value, lanes);
     return value;
 }

@@ -1,0 +1,68 @@
+// The channels of an (N, C, S) array, each cut into slices: a block sums a slice, a warp the slices.
+#pragma once
+#include "common.cuh"
+
+#define LANES 32
+
+// A channel has `length` = N * S elements, an image's `positions` = S of them next to each other.
+struct Channels {
+    INDEX channels, positions, length, slices, has_weight, has_bias;
+};
+
+// Where element `i` of a channel lies, and the channel of the array's element `i`.
+__device__ inline INDEX element_at(Channels shape, INDEX channel, INDEX i) {
+    const INDEX image = i / shape.positions, position = i % shape.positions;
+    return (image * shape.channels + channel) * shape.positions + position;
+}
+__device__ inline INDEX channel_of(Channels shape, INDEX i) {
+    return i / shape.positions % shape.channels;
+}
+
+// All slices have the same size but the last, which may be shorter, and those behind it, empty.
+__device__ inline INDEX slice_begin(Channels shape, INDEX slice) {
+    const INDEX size = (shape.length + shape.slices - 1) / shape.slices;
+    return lesser(slice * size, shape.length);
+}
+__device__ inline INDEX slice_count(Channels shape, INDEX slice) {
+    return slice_begin(shape, slice + 1) - slice_begin(shape, slice);
+}
+// A thread's elements of a slice: its own, then every BLOCK-th.
+#define SLICE_STRIDE(i, shape, slice)                                                  \
+    for (INDEX i = slice_begin(shape, slice) + threadIdx.x;                            \
+         i < slice_begin(shape, (slice) + 1); i += BLOCK)
+// A lane's slices of a channel.
+#define LANE_STRIDE(slice, slices)                                                     \
+    for (INDEX slice = threadIdx.x % LANES; slice < (slices); slice += LANES)
+
+// Value `part` of a slice of a channel, in the workspace.
+__device__ inline INDEX partial_at(Channels shape, int part, INDEX slice, INDEX channel) {
+    return (part * shape.slices + slice) * shape.channels + channel;
+}
+
+// The sum of a part over a channel's slices, to each lane of a warp: so few additions cost nothing
+// in double.
+__device__ inline double sum_of_partials(
+    const REAL* partial, Channels shape, int part, INDEX channel
+) {
+    double sum = 0;
+    LANE_STRIDE(slice, shape.slices) sum += partial[partial_at(shape, part, slice, channel)];
+    return warp_sum(sum);
+}
+
+// For the block's slice of a channel the sums of dy (part 0) and of dy (x - mean) (part 1).
+__device__ void slice_gradients(
+    REAL* partial, const REAL* dy, const REAL* x, REAL mean, Channels shape, INDEX channel,
+    INDEX slice
+) {
+    LongSum shift, slope;
+    SLICE_STRIDE(i, shape, slice) {
+        const INDEX at = element_at(shape, channel, i);
+        shift.add(dy[at]);
+        slope.add(dy[at] * (x[at] - mean));
+    }
+    const REAL dy_sum = block_sum(shift.value()), product_sum = block_sum(slope.value());
+    if (threadIdx.x == 0) {
+        partial[partial_at(shape, 0, slice, channel)] = dy_sum;
+        partial[partial_at(shape, 1, slice, channel)] = product_sum;
+    }
+}
