@@ -6,6 +6,10 @@ the size of an H100's; only the order that they put kernels in matters. A plan's
 was measured, goes before any cost.
 """
 
+from math import ceil
+
+import numpy as np
+
 from gpuconv.registry import Problem
 
 LAUNCH = 4e-6  # seconds
@@ -27,3 +31,19 @@ def estimate(
     share = min(1.0, max(threads, 1) / BUSY)
     work = max(flops / (FLOPS[problem.dtype] * efficiency), nbytes / BANDWIDTH)
     return launches * LAUNCH + work / share
+
+
+def sums(problem: Problem, *, results: int, terms: int, lanes: int) -> float:
+    """Seconds for ``results`` sums of ``terms`` neighbouring values, by ``lanes`` threads each.
+
+    Lanes of an incomplete round read nothing but take their turn. A thread by itself fetches
+    sectors (32 bytes) that its neighbours do not share: half of what comes is taken as lost.
+    """
+    itemsize = np.dtype(problem.dtype).itemsize
+    read = lanes * ceil(terms / lanes) if lanes > 1 else terms * (2 if terms * itemsize > 32 else 1)
+    return estimate(
+        problem,
+        flops=results * terms,
+        nbytes=results * (read + 1) * itemsize,
+        threads=results * min(lanes, terms),
+    )
