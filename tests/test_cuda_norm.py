@@ -65,12 +65,20 @@ def test_statistics_keep_their_digits_far_from_zero(mean, blocks, monkeypatch):
 
 @pytest.mark.parametrize("count", [2, 255, 300, 1000])
 def test_a_constant_channel_has_no_variance(count):
-    x = np.full((1, 2, count, 1), 1234.567, np.float32)
+    x = np.full((1, 2, count, 1), 7654321.5, np.float32)
     x[:, 1] = 0.1
     y, mean, invstd = ops.batch_norm(*there(x), eps=1e-12)
     assert (to_numpy(mean) == x[0, :, 0, 0]).all()
     assert (to_numpy(invstd) > 1e5).all()
     assert (abs(to_numpy(y)) <= 1).all()
+
+
+@pytest.mark.parametrize("count", [3, 700])
+def test_a_variance_below_what_a_float_holds_is_not_negative(count):
+    x = np.full((1, 2, count, 1), 1e-17, np.float32)
+    x[:, 1] = 1e-18
+    _, _, invstd = ops.batch_norm(*there(x), eps=1e-60)
+    np.testing.assert_allclose(to_numpy(invstd), 1e30, rtol=1e-6)
 
 
 def test_a_nan_stays_in_its_channel():

@@ -73,7 +73,7 @@ __device__ double squares_about(
         sum += partial[partial_at(shape, SQUARES, slice, channel)] + about;
     }
     sum = warp_sum(sum);
-    return sum < 0 ? 0 : sum;  // by rounding, where all elements are the same
+    return sum < 0 ? 0 : sum;  // where the squares of tiny elements fell to 0
 }
 
 // The running statistics move by `momentum` towards the batch's; its variance is unbiased there.
