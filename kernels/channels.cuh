@@ -9,11 +9,7 @@ struct Channels {
     INDEX channels, positions, length, slices, has_weight, has_bias;
 };
 
-// Where element `i` of a channel lies, and the channel of the array's element `i`.
-__device__ inline INDEX element_at(Channels shape, INDEX channel, INDEX i) {
-    const INDEX image = i / shape.positions, position = i % shape.positions;
-    return (image * shape.channels + channel) * shape.positions + position;
-}
+// The channel of the array's element `i`.
 __device__ inline INDEX channel_of(Channels shape, INDEX i) {
     return i / shape.positions % shape.channels;
 }
@@ -26,10 +22,32 @@ __device__ inline INDEX slice_begin(Channels shape, INDEX slice) {
 __device__ inline INDEX slice_count(Channels shape, INDEX slice) {
     return slice_begin(shape, slice + 1) - slice_begin(shape, slice);
 }
-// A thread's elements of a slice: its own, then every BLOCK-th.
-#define SLICE_STRIDE(i, shape, slice)                                                  \
-    for (INDEX i = slice_begin(shape, slice) + threadIdx.x;                            \
-         i < slice_begin(shape, (slice) + 1); i += BLOCK)
+
+// Walks a thread through its elements of a slice, its own and then every BLOCK-th: `at` is where the
+// array has the current one. Dividing for each element would take longer than reading it.
+struct Walk {
+    INDEX at, i, end, position, positions, skipped, step_position, step;
+    __device__ Walk(Channels shape, INDEX channel, INDEX slice) {
+        i = slice_begin(shape, slice) + threadIdx.x;
+        end = slice_begin(shape, slice + 1);
+        positions = shape.positions;
+        skipped = (shape.channels - 1) * positions;  // the other channels of an image
+        const INDEX image = i / positions, images = BLOCK / positions;
+        position = i % positions;
+        at = (image * shape.channels + channel) * positions + position;
+        step_position = BLOCK % positions;
+        step = images * shape.channels * positions + step_position;
+    }
+    __device__ bool inside() const { return i < end; }
+    __device__ void next() {
+        i += BLOCK;
+        at += step;
+        position += step_position;
+        if (position < positions) return;
+        position -= positions;
+        at += skipped;
+    }
+};
 // A lane's slices of a channel.
 #define LANE_STRIDE(slice, slices)                                                     \
     for (INDEX slice = threadIdx.x % LANES; slice < (slices); slice += LANES)
@@ -55,10 +73,9 @@ __device__ void slice_gradients(
     INDEX slice
 ) {
     LongSum shift, slope;
-    SLICE_STRIDE(i, shape, slice) {
-        const INDEX at = element_at(shape, channel, i);
-        shift.add(dy[at]);
-        slope.add(dy[at] * (x[at] - mean));
+    for (Walk walk(shape, channel, slice); walk.inside(); walk.next()) {
+        shift.add(dy[walk.at]);
+        slope.add(dy[walk.at] * (x[walk.at] - mean));
     }
     const REAL dy_sum = block_sum(shift.value()), product_sum = block_sum(slope.value());
     if (threadIdx.x == 0) {

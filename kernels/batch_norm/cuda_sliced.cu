@@ -3,17 +3,18 @@
 // Idea: a channel's elements are cut into slices, so that few channels still fill the GPU. A block
 //   finds its slice's mean, reads the slice again (from the cache) and sums what is left of the
 //   elements without that mean: the squares, and the plain sum, which is the error of the mean's
-//   rounding. One pass with sums of x and x^2 would lose every digit where the mean is far larger
-//   than the deviation. A warp then puts the slices of a channel together in double, in a fixed
-//   order (Chan, Golub and LeVeque 1983, equations 1.7 and 2.1), and updates the running
-//   statistics. The gradient needs two sums in the same way, then each element of dx by itself.
+//   rounding (Chan, Golub and LeVeque 1983, equation 1.7). One pass with sums of x and x^2 would
+//   lose every digit where the mean is far larger than the deviation. A warp then puts the slices
+//   of a channel together in double, in a fixed order, and updates the running statistics. The
+//   gradient needs two sums in the same way, then each element of dx by itself.
 // Grid: one block for each (slice, channel); one warp for each channel; one thread for each
 //   element; all striding over what is left.
 // Shared memory: BLOCK values for the tree of a block's sum.
 // Takes: every shape, optional weight, bias and running statistics, float and double.
 // Next rung: x is read three times forward. A channel that fits into a block's registers or shared
 //   memory is read once; where S is small (7 x 7, or 1), a block that owns several neighbouring
-//   channels reads whole sectors; a float4 at once needs a quarter of the instructions.
+//   channels reads whole sectors; a float4 at once needs a quarter of the instructions, of which
+//   finding an element's channel takes the most. The ReLU that follows fits into the last pass.
 #include "channels.cuh"
 
 enum Part { MEAN, REST, SQUARES };
@@ -24,10 +25,10 @@ __device__ void slice_moments(
     const INDEX size = slice_count(shape, slice);
     const REAL count = (REAL)(size ? size : 1);
     LongSum plain, rest, squares;
-    SLICE_STRIDE(i, shape, slice) plain.add(x[element_at(shape, channel, i)]);
+    for (Walk walk(shape, channel, slice); walk.inside(); walk.next()) plain.add(x[walk.at]);
     const REAL mean = block_sum(plain.value()) / count;
-    SLICE_STRIDE(i, shape, slice) {
-        const REAL centred = x[element_at(shape, channel, i)] - mean;
+    for (Walk walk(shape, channel, slice); walk.inside(); walk.next()) {
+        const REAL centred = x[walk.at] - mean;
         rest.add(centred);
         squares.add(centred * centred);
     }

@@ -5,8 +5,8 @@ import numpy as np
 from gpuconv.cuda import Source
 from gpuconv.device import Device
 
-from .._cuda import Launcher, typed
-from ._cuda import affine, partial_bytes, slices, struct
+from .._cuda import typed
+from ._cuda import affine, launcher, partial_bytes, slices, struct
 from .op import BatchNormProblem, batch_norm, batch_norm_backward
 
 SOURCE = Source(__file__)
@@ -22,7 +22,7 @@ def _workspace(problem: BatchNormProblem, device: Device) -> int:
 def forward(outs, ins, problem, work):
     """Moments of every slice, those of the channels, then y."""
     (y, mean, invstd, *running), (x, weight, bias) = outs, ins
-    run = Launcher(SOURCE, problem)
+    run = launcher(SOURCE, problem)
     shape, work = struct(run, problem, weight, bias), typed(work, problem)
     partial, rest = work[: -problem.c], work[-problem.c :]
     run.each_block("batch_norm_slices", slices(problem) * problem.c, partial, x, shape)
@@ -41,7 +41,7 @@ def _workspace_backward(problem: BatchNormProblem, device: Device) -> int:
 def backward(outs, ins, problem, work):
     """Sums of every slice, those of the channels, then dx from them."""
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins
-    run, partial = Launcher(SOURCE, problem), typed(work, problem)
+    run, partial = launcher(SOURCE, problem), typed(work, problem)
     shape, blocks = struct(run, problem, weight), slices(problem) * problem.c
     run.each_block("batch_norm_backward_slices", blocks, partial, dy, x, mean, shape)
     sums = dweight, dbias

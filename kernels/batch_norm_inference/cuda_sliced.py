@@ -5,8 +5,8 @@ import numpy as np
 from gpuconv.cuda import Source
 from gpuconv.device import Device
 
-from .._cuda import Launcher, typed
-from ..batch_norm._cuda import affine, partial_bytes, slices, struct
+from .._cuda import typed
+from ..batch_norm._cuda import affine, launcher, partial_bytes, slices, struct
 from ..batch_norm.op import BatchNormProblem
 from .op import batch_norm_inference, batch_norm_inference_backward
 
@@ -18,7 +18,7 @@ SUMS = 2  # of a slice: of dy and of dy (x - mean)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     (y,), (x, weight, bias, *running) = outs, ins
-    run = Launcher(SOURCE, problem)
+    run = launcher(SOURCE, problem)
     shape, epsilon = struct(run, problem, weight, bias), run.real(problem.epsilon)
     given = affine(x, weight, bias)
     run.each("batch_norm_inference", y.size, y, x, *given, *running, epsilon, shape)
@@ -32,7 +32,7 @@ def _workspace(problem: BatchNormProblem, device: Device) -> int:
 def backward(outs, ins, problem, work):
     """Sums of every slice, those of the channels; dx by itself."""
     (dx, dweight, dbias), (dy, x, weight, mean, var) = outs, ins
-    run, partial = Launcher(SOURCE, problem), typed(work, problem)
+    run, partial = launcher(SOURCE, problem), typed(work, problem)
     shape, blocks = struct(run, problem, weight), slices(problem) * problem.c
     run.each_block("batch_norm_inference_slices", blocks, partial, dy, x, mean, shape)
     sums = dweight, dbias, partial, var, np.float64(problem.epsilon)
