@@ -7,4 +7,6 @@ from .launch import Function as Function
 from .launch import grid_for as grid_for
 from .launch import index_type as index_type
 from .source import Source as Source
+from .streams import Event as Event
+from .streams import Stream as Stream
 from .structs import pack as pack
