@@ -1,4 +1,4 @@
-// The channels of an (N, C, S) array, each cut into slices: a block sums a slice, a warp the slices.
+// The channels of an (N, C, S) array, each cut into slices: a block adds up a slice, a warp those.
 #pragma once
 #include "common.cuh"
 
@@ -23,8 +23,8 @@ __device__ inline INDEX slice_count(Channels shape, INDEX slice) {
     return slice_begin(shape, slice + 1) - slice_begin(shape, slice);
 }
 
-// Walks a thread through its elements of a slice, its own and then every BLOCK-th: `at` is where the
-// array has the current one. Dividing for each element would take longer than reading it.
+// Walks a thread through its elements of a slice, its own and then every BLOCK-th: `at` is where
+// the array has the current one. Dividing for each element would take longer than reading it.
 struct Walk {
     INDEX at, i, end, position, positions, skipped, step_position, step;
     __device__ Walk(Channels shape, INDEX channel, INDEX slice) {
@@ -67,19 +67,25 @@ __device__ inline double sum_of_partials(
     return warp_sum(sum);
 }
 
-// For the block's slice of a channel the sums of dy (part 0) and of dy (x - mean) (part 1).
-__device__ void slice_gradients(
-    REAL* partial, const REAL* dy, const REAL* x, REAL mean, Channels shape, INDEX channel,
-    INDEX slice
+// The sums of dy and of dy (x - mean).
+struct Slopes {
+    REAL dy, product;
+};
+
+// Those of the block's slice, to each of its threads.
+__device__ Slopes slice_slopes(
+    const REAL* dy, const REAL* x, REAL mean, Channels shape, INDEX channel, INDEX slice
 ) {
-    LongSum shift, slope;
+    LongSum plain, product;
     for (Walk walk(shape, channel, slice); walk.inside(); walk.next()) {
-        shift.add(dy[walk.at]);
-        slope.add(dy[walk.at] * (x[walk.at] - mean));
+        plain.add(dy[walk.at]);
+        product.add_product(dy[walk.at], x[walk.at] - mean);
     }
-    const REAL dy_sum = block_sum(shift.value()), product_sum = block_sum(slope.value());
-    if (threadIdx.x == 0) {
-        partial[partial_at(shape, 0, slice, channel)] = dy_sum;
-        partial[partial_at(shape, 1, slice, channel)] = product_sum;
-    }
+    const REAL dy_sum = block_sum(plain.value());
+    return {dy_sum, block_sum(product.value())};
+}
+
+__device__ inline void keep(REAL* partial, Channels shape, INDEX channel, INDEX slice, Slopes s) {
+    partial[partial_at(shape, 0, slice, channel)] = s.dy;
+    partial[partial_at(shape, 1, slice, channel)] = s.product;
 }

@@ -76,6 +76,13 @@ struct LongSum {
     __device__ LongSum() : total(0), part(0), terms(0) {}
     __device__ void add(REAL term) {
         part += term;
+        count();
+    }
+    __device__ void add_product(REAL a, REAL b) {
+        part = multiply_add(a, b, part);
+        count();
+    }
+    __device__ void count() {
         if (++terms < 16) return;
         total += part;
         part = 0;

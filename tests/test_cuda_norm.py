@@ -10,6 +10,7 @@ from gpuconv.kernels.batch_norm import _cuda as batch
 from gpuconv.kernels.batch_norm.op import BatchNormProblem
 from gpuconv.kernels.lrn.op import LrnProblem
 from gpuconv.kernels.pool2d.op import AvgPool2dProblem
+from gpuconv.limits import limits
 from gpuconv.random import Stream
 
 pytestmark = pytest.mark.emulated
@@ -20,6 +21,8 @@ FAMILY = (
     "batch_norm_inference_backward",
 )
 EPS = 2**-23
+BATCH = ("sliced", "block")
+every_algorithm = pytest.mark.parametrize("algorithm", BATCH)
 
 
 def there(*arrays):
@@ -47,15 +50,16 @@ def test_more_slices_than_lanes_some_of_them_empty(name, monkeypatch):
     passes(name, BatchNormProblem(3, 2, 27))  # 81 elements: 27 slices of three, 13 of none
 
 
-@pytest.mark.parametrize("blocks", [1, 64])
+@every_algorithm
 @pytest.mark.parametrize("mean", [0.0, 1e4, -1e5])
-def test_statistics_keep_their_digits_far_from_zero(mean, blocks, monkeypatch):
-    monkeypatch.setattr(batch, "BLOCKS", blocks)
+def test_statistics_keep_their_digits_far_from_zero(mean, algorithm):
     x = (mean + Stream(3).normal((4, 3, 20, 30))).astype(np.float32)
     wide = x.astype(np.float64)
     var = wide.var((0, 2, 3))
     running = there(np.zeros(3, np.float32), np.zeros(3, np.float32))
-    y, got_mean, invstd = ops.batch_norm(*there(x), None, None, *running, momentum=1.0)
+    y, got_mean, invstd = ops.batch_norm(
+        *there(x), None, None, *running, momentum=1.0, algorithm=algorithm
+    )
     want = (wide - wide.mean((0, 2, 3), keepdims=True)) / np.sqrt(var + 1e-5)[:, None, None]
     np.testing.assert_allclose(to_numpy(got_mean), wide.mean((0, 2, 3)), rtol=EPS, atol=EPS)
     np.testing.assert_allclose(to_numpy(invstd), 1 / np.sqrt(var + 1e-5), rtol=2 * EPS)
@@ -63,30 +67,34 @@ def test_statistics_keep_their_digits_far_from_zero(mean, blocks, monkeypatch):
     np.testing.assert_allclose(to_numpy(y), want, rtol=4 * EPS, atol=4 * EPS)
 
 
+@every_algorithm
 @pytest.mark.parametrize("count", [2, 255, 300, 1000])
-def test_a_constant_channel_has_no_variance(count):
+def test_a_constant_channel_has_no_variance(count, algorithm):
     x = np.full((1, 2, count, 1), 7654321.5, np.float32)
     x[:, 1] = 0.1
-    y, mean, invstd = ops.batch_norm(*there(x), eps=1e-12)
+    y, mean, invstd = ops.batch_norm(*there(x), eps=1e-12, algorithm=algorithm)
     assert (to_numpy(mean) == x[0, :, 0, 0]).all()
     assert (to_numpy(invstd) > 1e5).all()
     assert (abs(to_numpy(y)) <= 1).all()
 
 
+@every_algorithm
 @pytest.mark.parametrize("count", [3, 700])
-def test_a_variance_below_what_a_float_holds_is_not_negative(count):
+def test_a_variance_below_what_a_float_holds_is_not_negative(count, algorithm):
     x = np.full((1, 2, count, 1), 1e-17, np.float32)
     x[:, 1] = 1e-18
-    _, _, invstd = ops.batch_norm(*there(x), eps=1e-60)
+    _, _, invstd = ops.batch_norm(*there(x), eps=1e-60, algorithm=algorithm)
     np.testing.assert_allclose(to_numpy(invstd), 1e30, rtol=1e-6)
 
 
-def test_a_nan_stays_in_its_channel():
+@every_algorithm
+def test_a_nan_stays_in_its_channel(algorithm):
     x = Stream(1).normal((2, 3, 4, 5)).astype(np.float32)
     x[1, 1, 2, 3] = np.nan
     running = there(np.zeros(3, np.float32), np.ones(3, np.float32))
-    for made in (*ops.batch_norm(*there(x), None, None, *running), *running):
-        lost = np.isnan(to_numpy(made))
+    made = ops.batch_norm(*there(x), None, None, *running, algorithm=algorithm)
+    for array in (*made, *running):
+        lost = np.isnan(to_numpy(array))
         assert lost.take(1, axis=min(1, lost.ndim - 1)).all()
         assert not lost.take([0, 2], axis=min(1, lost.ndim - 1)).any()
 
@@ -96,17 +104,20 @@ def test_weight_and_bias_may_each_be_missing(given):
     x = Stream(1).normal((4, 3))
     weight, bias = (Stream(2 + k).normal((3,)) if there else None for k, there in enumerate(given))
     running = np.array([0.5, -1.0, 2.0]), np.array([0.3, 1.0, 4.0])
-    calls = (ops.batch_norm, weight, bias), (ops.batch_norm_inference, weight, bias, *running)
-    for function, *rest in calls:
-        here, away = function(x, *rest), function(*there(x, *rest))
-        for got, want in zip(away, here, strict=True):
-            np.testing.assert_allclose(to_numpy(got), want, rtol=1e-14, atol=1e-14)
+    here, away = (weight, bias, *running), there(x, weight, bias, *running)
+    pairs = [(ops.batch_norm_inference(*away), ops.batch_norm_inference(x, *here))]
+    for algorithm in BATCH:
+        made = ops.batch_norm(*away[:3], algorithm=algorithm)
+        pairs += zip(made, ops.batch_norm(x, *here[:2]), strict=True)
+    for got, want in pairs:
+        np.testing.assert_allclose(to_numpy(got), want, rtol=1e-14, atol=1e-14)
 
 
-def test_no_batch_leaves_the_running_statistics_alone():
+@every_algorithm
+def test_no_batch_leaves_the_running_statistics_alone(algorithm):
     running = there(np.full(3, 0.5, np.float32), np.full(3, 2.0, np.float32))
     x = np.zeros((0, 3, 2, 2), np.float32)
-    y, mean, _ = ops.batch_norm(*there(x), None, None, *running)
+    y, mean, _ = ops.batch_norm(*there(x), None, None, *running, algorithm=algorithm)
     assert y.shape == x.shape
     assert to_numpy(mean).tolist() == [0, 0, 0]
     assert [to_numpy(r)[0] for r in running] == [0.5, 2.0]
@@ -127,6 +138,23 @@ def test_lrn_on_alexnets_shape():
         want = function(*(a.astype(np.float64) for a in arrays), *options)
         got = function(*there(*arrays), *options)
         np.testing.assert_allclose(to_numpy(got), want, rtol=0, atol=16 * EPS * abs(want).max())
+
+
+@pytest.mark.parametrize("name", [FAMILY[0], FAMILY[1], FAMILY[3]])
+@pytest.mark.parametrize(
+    ("sizes", "chosen"),
+    [
+        ((128, 512, 49), "block"),
+        ((64, 10, 1), "block"),
+        ((128, 64, 112 * 112), "sliced"),
+        ((8, 64, 56 * 56), "sliced"),
+    ],
+)
+def test_many_short_channels_take_a_block_each(name, sizes, chosen):
+    op, problem = registry.get_op(name), BatchNormProblem(*sizes)
+    assert registry.choose(op, problem, EMULATED).algorithm == chosen
+    with limits(max_workspace=0):
+        assert registry.choose(op, problem, EMULATED).algorithm == "block"
 
 
 ADAPTIVE = {  # n c h w p q -> kernel

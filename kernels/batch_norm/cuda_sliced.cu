@@ -11,39 +11,29 @@
 //   element; all striding over what is left.
 // Shared memory: BLOCK values for the tree of a block's sum.
 // Takes: every shape, optional weight, bias and running statistics, float and double.
-// Next rung: x is read three times forward. A channel that fits into a block's registers or shared
-//   memory is read once; where S is small (7 x 7, or 1), a block that owns several neighbouring
-//   channels reads whole sectors; a float4 at once needs a quarter of the instructions, of which
-//   finding an element's channel takes the most. The ReLU that follows fits into the last pass.
-#include "channels.cuh"
+// Next rung: three launches, and x comes from memory twice. A block for each channel does it all in
+//   one launch where channels are many and short (block). Where S is small (7 x 7, or 1), a block
+//   that owns several neighbouring channels reads whole sectors; a float4 at once needs a quarter
+//   of the instructions, of which finding an element's channel takes the most. The ReLU that
+//   follows fits into the last pass.
+#include "moments.cuh"
 
 enum Part { MEAN, REST, SQUARES };
 
-__device__ void slice_moments(
-    REAL* partial, const REAL* x, Channels shape, INDEX channel, INDEX slice
-) {
-    const INDEX size = slice_count(shape, slice);
-    const REAL count = (REAL)(size ? size : 1);
-    LongSum plain, rest, squares;
-    for (Walk walk(shape, channel, slice); walk.inside(); walk.next()) plain.add(x[walk.at]);
-    const REAL mean = block_sum(plain.value()) / count;
-    for (Walk walk(shape, channel, slice); walk.inside(); walk.next()) {
-        const REAL centred = x[walk.at] - mean;
-        rest.add(centred);
-        squares.add(centred * centred);
-    }
-    const REAL rest_sum = block_sum(rest.value()), square_sum = block_sum(squares.value());
-    if (threadIdx.x == 0) {
-        partial[partial_at(shape, MEAN, slice, channel)] = mean;
-        partial[partial_at(shape, REST, slice, channel)] = rest_sum / count;
-        partial[partial_at(shape, SQUARES, slice, channel)] = square_sum;
-    }
+__device__ inline void keep(REAL* partial, Channels shape, INDEX channel, INDEX slice, Moments m) {
+    partial[partial_at(shape, MEAN, slice, channel)] = m.mean;
+    partial[partial_at(shape, REST, slice, channel)] = m.rest;
+    partial[partial_at(shape, SQUARES, slice, channel)] = m.squares;
 }
 
 extern "C" __global__ void batch_norm_slices(
     REAL* partial, const REAL* x, Channels shape, INDEX count
 ) {
-    BLOCK_STRIDE(i, count) slice_moments(partial, x, shape, i % shape.channels, i / shape.channels);
+    BLOCK_STRIDE(i, count) {
+        const INDEX channel = i % shape.channels, slice = i / shape.channels;
+        const Moments moments = slice_moments(x, shape, channel, slice);
+        if (threadIdx.x == 0) keep(partial, shape, channel, slice, moments);
+    }
 }
 
 // A slice's mean less `start`, the first slice's: their difference keeps the digits that matter.
@@ -58,7 +48,9 @@ __device__ inline double offset_of(
 __device__ double mean_offset(const REAL* partial, Channels shape, INDEX channel, double start) {
     double sum = 0;
     LANE_STRIDE(slice, shape.slices)
-        sum += slice_count(shape, slice) * offset_of(partial, shape, channel, slice, start);
+        sum = multiply_add(
+            (double)slice_count(shape, slice), offset_of(partial, shape, channel, slice, start), sum
+        );
     return warp_sum(sum) / (shape.length ? shape.length : 1);
 }
 
@@ -70,20 +62,11 @@ __device__ double squares_about(
     LANE_STRIDE(slice, shape.slices) {
         const double rest = partial[partial_at(shape, REST, slice, channel)];
         const double away = offset_of(partial, shape, channel, slice, start) - offset;
-        const double about = slice_count(shape, slice) * (away * away - rest * rest);
-        sum += partial[partial_at(shape, SQUARES, slice, channel)] + about;
+        const double count = slice_count(shape, slice);
+        const double own = partial[partial_at(shape, SQUARES, slice, channel)];
+        sum += multiply_add(count, multiply_add(away, away, -rest * rest), own);
     }
-    sum = warp_sum(sum);
-    return sum < 0 ? 0 : sum;  // where the squares of tiny elements fell to 0
-}
-
-// The running statistics move by `momentum` towards the batch's; its variance is unbiased there.
-__device__ inline void run_on(
-    REAL* running_mean, REAL* running_var, double mean, double squares, double momentum, INDEX count
-) {
-    const double keep = 1 - momentum, var = squares / (count > 1 ? count - 1 : 1);
-    *running_mean = (REAL)(keep * *running_mean + momentum * mean);
-    *running_var = (REAL)(keep * *running_var + momentum * var);
+    return at_least_zero(warp_sum(sum));
 }
 
 // `rest` is what rounding takes from the mean.
@@ -97,10 +80,9 @@ extern "C" __global__ void batch_norm_moments(
         const double squares = squares_about(partial, shape, channel, start, offset);
         if (threadIdx.x % LANES != 0) continue;
         const double rounded = (REAL)(start + offset);
-        const double var = squares / (shape.length ? shape.length : 1);
         mean[channel] = (REAL)rounded;
         rest[channel] = (REAL)(start - rounded + offset);
-        invstd[channel] = (REAL)(1 / sqrt(var + epsilon));
+        invstd[channel] = inverse_deviation(squares, shape.length, epsilon);
         if (runs)
             run_on(
                 running_mean + channel, running_var + channel, start + offset, squares, momentum,
@@ -126,7 +108,8 @@ extern "C" __global__ void batch_norm_backward_slices(
 ) {
     BLOCK_STRIDE(i, count) {
         const INDEX channel = i % shape.channels, slice = i / shape.channels;
-        slice_gradients(partial, dy, x, mean[channel], shape, channel, slice);
+        const Slopes slopes = slice_slopes(dy, x, mean[channel], shape, channel, slice);
+        if (threadIdx.x == 0) keep(partial, shape, channel, slice, slopes);
     }
 }
 

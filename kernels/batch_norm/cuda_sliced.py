@@ -6,7 +6,7 @@ from gpuconv.cuda import Source
 from gpuconv.device import Device
 
 from .._cuda import typed
-from ._cuda import affine, launcher, partial_bytes, slices, struct
+from ._cuda import affine, launcher, partial_bytes, sliced_cost, slices, struct
 from .op import BatchNormProblem, batch_norm, batch_norm_backward
 
 SOURCE = Source(__file__)
@@ -18,7 +18,7 @@ def _workspace(problem: BatchNormProblem, device: Device) -> int:
     return partial_bytes(problem, MOMENTS, also=1)
 
 
-@batch_norm.kernel("sliced", backend="cuda", workspace=_workspace)
+@batch_norm.kernel("sliced", backend="cuda", workspace=_workspace, cost=sliced_cost(batch_norm))
 def forward(outs, ins, problem, work):
     """Moments of every slice, those of the channels, then y."""
     (y, mean, invstd, *running), (x, weight, bias) = outs, ins
@@ -37,7 +37,12 @@ def _workspace_backward(problem: BatchNormProblem, device: Device) -> int:
     return partial_bytes(problem, SUMS)
 
 
-@batch_norm_backward.kernel("sliced", backend="cuda", workspace=_workspace_backward)
+@batch_norm_backward.kernel(
+    "sliced",
+    backend="cuda",
+    workspace=_workspace_backward,
+    cost=sliced_cost(batch_norm_backward),
+)
 def backward(outs, ins, problem, work):
     """Sums of every slice, those of the channels, then dx from them."""
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins

@@ -1,44 +1,23 @@
-// sliced: batch normalisation with running statistics, and its gradient; sums slice by slice.
+// sliced: the gradient of batch normalisation with running statistics; sums slice by slice.
 //
-// Idea: forward, each element by itself: centred first, then one multiplication and one addition,
-//   which is exact where the mean is far larger than the deviation. The gradients of weight and
-//   bias are sums over a channel: a block adds up one slice of it in a tree, then a warp adds the
-//   slices in double, in a fixed order. No atomics: the same bits every time.
-// Grid: one thread for each element; one block for each (slice, channel); one warp for each
-//   channel; all striding over what is left.
+// Idea: the gradients of weight and bias are sums over a channel: a block adds up one slice of it
+//   in a tree, then a warp adds the slices in double, in a fixed order. No atomics: the same bits
+//   every time. dx needs no sum, each element is by itself.
+// Grid: one block for each (slice, channel); one warp for each channel; one thread for each
+//   element; all striding over what is left.
 // Shared memory: BLOCK values for the tree of a block's sum.
-// Takes: every shape, optional weight and bias, float and double.
-// Next rung: nothing here but bytes: the statistics folded into the weights of the convolution
-//   before it, or this as that convolution's epilogue, saves the whole pass.
-#include "channels.cuh"
-
-__device__ inline float inverse_root(float x) { return rsqrtf(x); }
-__device__ inline double inverse_root(double x) { return rsqrt(x); }
-
-__device__ inline REAL scale_of(
-    const REAL* weight, const REAL* var, REAL epsilon, Channels shape, INDEX channel
-) {
-    const REAL invstd = inverse_root(var[channel] + epsilon);
-    return shape.has_weight ? invstd * weight[channel] : invstd;
-}
-
-extern "C" __global__ void batch_norm_inference(
-    REAL* y, const REAL* x, const REAL* weight, const REAL* bias, const REAL* mean,
-    const REAL* var, REAL epsilon, Channels shape, INDEX count
-) {
-    GRID_STRIDE(i, count) {
-        const INDEX channel = channel_of(shape, i);
-        const REAL scale = scale_of(weight, var, epsilon, shape, channel);
-        y[i] = multiply_add(x[i] - mean[channel], scale, shape.has_bias ? bias[channel] : 0);
-    }
-}
+// Takes: every shape, optional weight, float and double.
+// Next rung: three launches, and dy comes from memory twice; a block for each channel needs one
+//   launch where channels are many and short (block).
+#include "scale.cuh"
 
 extern "C" __global__ void batch_norm_inference_slices(
     REAL* partial, const REAL* dy, const REAL* x, const REAL* mean, Channels shape, INDEX count
 ) {
     BLOCK_STRIDE(i, count) {
         const INDEX channel = i % shape.channels, slice = i / shape.channels;
-        slice_gradients(partial, dy, x, mean[channel], shape, channel, slice);
+        const Slopes slopes = slice_slopes(dy, x, mean[channel], shape, channel, slice);
+        if (threadIdx.x == 0) keep(partial, shape, channel, slice, slopes);
     }
 }
 

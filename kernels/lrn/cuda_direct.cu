@@ -25,22 +25,22 @@ __device__ inline double root(double x) { return sqrt(x); }
 __device__ inline float raised(float x, float y) { return powf(x, y); }
 __device__ inline double raised(double x, double y) { return pow(x, y); }
 
-__device__ inline REAL plain(REAL x) { return x; }
-__device__ inline REAL square(REAL x) { return x * x; }
-
-// The sum of f over element i's channels c - before .. c + after.
-template <REAL f(REAL)>
+// The sum over element i's channels c - before .. c + after.
+template <bool SQUARES>
 __device__ REAL window_sum(const REAL* x, INDEX i, INDEX before, INDEX after, Window window) {
     const INDEX channel = i / window.positions % window.channels;
     const INDEX first = lesser(before, channel);
     const INDEX last = lesser(after, window.channels - 1 - channel);
     LongSum sum;
-    for (INDEX step = -first; step <= last; ++step) sum.add(f(x[i + step * window.positions]));
+    for (INDEX step = -first; step <= last; ++step) {
+        const REAL value = x[i + step * window.positions];
+        sum.add_product(value, SQUARES ? value : 1);
+    }
     return sum.value();
 }
 
 __device__ inline REAL divisor(const REAL* x, INDEX i, REAL alpha, REAL k, Window window) {
-    const REAL squares = window_sum<square>(x, i, window.before, window.after, window);
+    const REAL squares = window_sum<true>(x, i, window.before, window.after, window);
     return multiply_add(alpha, squares, k);
 }
 
@@ -74,7 +74,7 @@ extern "C" __global__ void lrn_backward(
     REAL* dx, const REAL* pull, const REAL* x, REAL factor, Window window, INDEX count
 ) {
     GRID_STRIDE(i, count) {
-        const REAL pulls = window_sum<plain>(pull, i, window.after, window.before, window);
-        dx[i] -= factor * x[i] * pulls;
+        const REAL pulls = window_sum<false>(pull, i, window.after, window.before, window);
+        dx[i] = multiply_add(-factor * x[i], pulls, dx[i]);
     }
 }
