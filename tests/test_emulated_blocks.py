@@ -91,6 +91,15 @@ def test_a_block_trains_as_on_the_cpu(name):
     agree(name)
 
 
+def test_slices_of_channels_train_as_blocks_of_them_do():
+    names = ("batch_norm", "batch_norm_backward", "adaptive_avg_pool2d")
+    with gcv.limits(plan=dict(zip(names, ("sliced", "sliced", "direct"), strict=True))):
+        losses, values = train("resnet", "emulated")
+    want, others = train("resnet", "emulated")
+    np.testing.assert_allclose(losses, want, rtol=1e-5)
+    assert any(array.tobytes() != values[key].tobytes() for key, array in others.items())
+
+
 @every_block
 def test_a_block_gives_the_same_bits_in_any_order_of_threads(name):
     first = train(name, "emulated", order="descending")
