@@ -61,7 +61,9 @@ def test_statistics_keep_their_digits_far_from_zero(mean, algorithm):
         *there(x), None, None, *running, momentum=1.0, algorithm=algorithm
     )
     want = (wide - wide.mean((0, 2, 3), keepdims=True)) / np.sqrt(var + 1e-5)[:, None, None]
-    np.testing.assert_allclose(to_numpy(got_mean), wide.mean((0, 2, 3)), rtol=0.51 * EPS, atol=EPS / 8)
+    np.testing.assert_allclose(
+        to_numpy(got_mean), wide.mean((0, 2, 3)), rtol=0.51 * EPS, atol=EPS / 8
+    )
     np.testing.assert_allclose(to_numpy(invstd), 1 / np.sqrt(var + 1e-5), rtol=2 * EPS)
     np.testing.assert_allclose(to_numpy(running[1]), var * 2400 / 2399, rtol=2 * EPS)
     np.testing.assert_allclose(to_numpy(y), want, rtol=4 * EPS, atol=4 * EPS)
