@@ -91,6 +91,11 @@ def test_a_block_trains_as_on_the_cpu(name):
     agree(name)
 
 
+@every_block
+def test_a_block_trains_with_adam_as_on_the_cpu(name):
+    agree(name, lambda net: gcv.Adam(net.parameters(), 0.01, weight_decay=0.01, decoupled=True))
+
+
 def test_slices_of_channels_train_as_blocks_of_them_do():
     names = ("batch_norm", "batch_norm_backward", "adaptive_avg_pool2d")
     with gcv.limits(plan=dict(zip(names, ("sliced", "sliced", "direct"), strict=True))):
