@@ -19,7 +19,8 @@ from gpuconv.kernels.cross_entropy import cuda_warp
 from gpuconv.kernels.cross_entropy.op import CrossEntropyProblem
 from gpuconv.kernels.elementwise import ElementwiseProblem
 from gpuconv.kernels.linear.op import LinearProblem
-from gpuconv.kernels.pool2d import cuda_direct as pool
+from gpuconv.kernels.pool2d import _cuda as pool
+from gpuconv.kernels.pool2d import cuda_direct as pooling
 from gpuconv.kernels.pool2d.op import Pool2dProblem
 from gpuconv.kernels.relu import cuda_direct as relu
 from gpuconv.random import Stream
@@ -149,8 +150,8 @@ def test_max_pool2d_beyond_32_bit_indices():
     problem = Pool2dProblem(planes, 1, 2, 2, (2, 1), (1, 1))
     x, y, index = _zeros(4 * planes), _zeros(2 * planes), _zeros(2 * planes).view(np.int32)
     x[-4:] = 1, 2, 3, 0
-    run = shared.Launcher(pool.SOURCE, problem)
-    arrays = y, index, x, pool._struct(run, problem)
+    run = shared.Launcher(pooling.SOURCE, problem)
+    arrays = y, index, x, pool.struct(run, problem)
     _last_block("pool2d/cuda_direct.cu", "max_pool2d", *arrays)
     assert y[-2:].tolist() == [3, 2]
     assert index[-2:].tolist() == [2, 1]
