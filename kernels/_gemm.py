@@ -1,0 +1,85 @@
+"""The host's side of gemm.cuh: tiles, slices of a long sum, chains of additions, cost."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gpuconv.cuda.launch import BLOCK
+from gpuconv.registry import Problem
+
+from ._cost import estimate
+from ._cuda import Launcher, ceil_div, nbytes
+
+TILE, STEP = 64, 8  # gemm.cuh's: a tile's side, depth of a strip
+BLOCKS = 512  # as many as keep a big GPU busy
+SLICES = 64  # at most
+SLICE = 256  # depth of a slice, at least
+EFFICIENCY = 0.5  # share of the arithmetic's peak that the main loop is expected to reach
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """C = A B: C is rows x cols, ``batch`` of them, and the sum runs over ``depth``."""
+
+    rows: int
+    cols: int
+    depth: int
+    batch: int = 1
+    slices: int = 1
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all products and slices: one for a block."""
+        each = ceil_div(self.rows, TILE) * ceil_div(self.cols, TILE)
+        return each * self.batch * self.slices
+
+    @property
+    def results(self) -> int:
+        """Elements of C, of every product."""
+        return self.rows * self.cols * self.batch
+
+    @property
+    def chain(self) -> int:
+        """Terms of a chain of additions.
+
+        Each of m chains of depth / m terms has an error that grows as the root of its length, and
+        so has the chain of the m sums; m^3 = depth makes the whole smallest.
+        """
+        depth = ceil_div(self.depth, self.slices)
+        return max(128, STEP * ceil_div(round(depth ** (2 / 3)), STEP))
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Bounds of the indices that the kernel works out."""
+        deepest = self.depth + (self.slices + 2) * STEP + self.chain
+        return self.rows + TILE, self.cols + TILE, deepest, self.tiles, self.slices * self.results
+
+    def split(self) -> "Gemm":
+        """The same in slices, where C has too few tiles to keep a GPU busy."""
+        most = min(SLICES, self.depth // SLICE, BLOCKS // max(self.tiles, 1))
+        return replace(self, slices=max(1, most))
+
+    def struct(self, run: Launcher) -> Any:
+        """The product as the kernels' Gemm."""
+        return run.struct(
+            rows=self.rows,
+            cols=self.cols,
+            depth=self.depth,
+            batch=self.batch,
+            slices=self.slices,
+            chain=self.chain,
+        )
+
+    def workspace(self, problem: Problem) -> int:
+        """Bytes of the slices' partial results."""
+        return nbytes(problem, self.slices * self.results) if self.slices > 1 else 0
+
+    def cost(self, problem: Problem, traffic: float, efficiency: float = EFFICIENCY) -> float:
+        """Seconds; a tile that hangs over the edge takes as long as a full one."""
+        return estimate(
+            problem,
+            flops=2 * self.tiles / self.slices * TILE * TILE * self.depth,
+            nbytes=traffic + 2 * self.workspace(problem),
+            threads=self.tiles * BLOCK,
+            efficiency=efficiency,
+            launches=1 + (self.slices > 1),
+        )
