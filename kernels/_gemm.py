@@ -1,6 +1,7 @@
 """The host's side of gemm.cuh: tiles, slices of a long sum, chains of additions, cost."""
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from gpuconv.cuda.launch import BLOCK
@@ -9,7 +10,8 @@ from gpuconv.registry import Problem
 from ._cost import estimate
 from ._cuda import Launcher, ceil_div, nbytes
 
-TILE, STEP = 64, 8  # gemm.cuh's: a tile's side, depth of a strip
+TILES = {"float32": (64, 64), "float64": (64, 32)}  # gemm.cuh's tiles of C
+STEP = 8  # and its depth of a strip
 BLOCKS = 512  # as many as keep a big GPU busy
 SLICES = 64  # at most
 SLICE = 256  # depth of a slice, at least
@@ -20,6 +22,7 @@ EFFICIENCY = 0.5  # share of the arithmetic's peak that the main loop is expecte
 class Gemm:
     """C = A B: C is rows x cols, ``batch`` of them, and the sum runs over ``depth``."""
 
+    problem: Problem
     rows: int
     cols: int
     depth: int
@@ -29,7 +32,8 @@ class Gemm:
     @property
     def tiles(self) -> int:
         """Tiles of all products and slices: one for a block."""
-        each = ceil_div(self.rows, TILE) * ceil_div(self.cols, TILE)
+        rows, cols = TILES[self.problem.dtype]
+        each = ceil_div(self.rows, rows) * ceil_div(self.cols, cols)
         return each * self.batch * self.slices
 
     @property
@@ -51,7 +55,9 @@ class Gemm:
     def counts(self) -> tuple[int, ...]:
         """Bounds of the indices that the kernel works out."""
         deepest = self.depth + (self.slices + 2) * STEP + self.chain
-        return self.rows + TILE, self.cols + TILE, deepest, self.tiles, self.slices * self.results
+        rows, cols = TILES[self.problem.dtype]
+        results = self.slices * self.results
+        return self.rows + rows, self.cols + cols, deepest, self.tiles, results
 
     def split(self) -> "Gemm":
         """The same in slices, where C has too few tiles to keep a GPU busy."""
@@ -69,16 +75,17 @@ class Gemm:
             chain=self.chain,
         )
 
-    def workspace(self, problem: Problem) -> int:
+    @property
+    def workspace(self) -> int:
         """Bytes of the slices' partial results."""
-        return nbytes(problem, self.slices * self.results) if self.slices > 1 else 0
+        return nbytes(self.problem, self.slices * self.results) if self.slices > 1 else 0
 
-    def cost(self, problem: Problem, traffic: float, efficiency: float = EFFICIENCY) -> float:
-        """Seconds; a tile that hangs over the edge takes as long as a full one."""
+    def cost(self, traffic: float, efficiency: float = EFFICIENCY) -> float:
+        """Seconds, for ``traffic`` bytes; a tile over the edge takes as long as a full one."""
         return estimate(
-            problem,
-            flops=2 * self.tiles / self.slices * TILE * TILE * self.depth,
-            nbytes=traffic + 2 * self.workspace(problem),
+            self.problem,
+            flops=2 * self.tiles / self.slices * prod(TILES[self.problem.dtype]) * self.depth,
+            nbytes=traffic + 2 * self.workspace,
             threads=self.tiles * BLOCK,
             efficiency=efficiency,
             launches=1 + (self.slices > 1),

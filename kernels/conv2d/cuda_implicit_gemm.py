@@ -20,11 +20,11 @@ EFFICIENCY = 0.55  # share of the arithmetic's peak: no column matrix to wait fo
 
 def _forward_gemm(problem: Conv2dProblem) -> Gemm:
     positions = problem.n * problem.p * problem.q
-    return Gemm(problem.kg, positions, problem.cg * problem.r * problem.s, problem.groups)
+    return Gemm(problem, problem.kg, positions, problem.cg * problem.r * problem.s, problem.groups)
 
 
 def _forward_cost(problem: Conv2dProblem, device: Device) -> float:
-    return _forward_gemm(problem).cost(problem, conv2d.bytes(problem), EFFICIENCY)
+    return _forward_gemm(problem).cost(conv2d.bytes(problem), EFFICIENCY)
 
 
 @conv2d.kernel("implicit_gemm", backend="cuda", refuses=refuses_epilogue, cost=_forward_cost)
@@ -65,13 +65,13 @@ def _residues(problem: Conv2dProblem) -> Iterator[tuple[Gemm, dict[str, int], di
             down, across = _axis(problem, 0, row), _axis(problem, 1, col)
             places = problem.n * down["count"] * across["count"]
             depth = problem.kg * down["taps"] * across["taps"]
-            yield Gemm(problem.cg, places, depth, problem.groups), down, across
+            yield Gemm(problem, problem.cg, places, depth, problem.groups), down, across
 
 
 def _input_cost(problem: Conv2dProblem, device: Device) -> float:
     gemms = [gemm for gemm, _, _ in _residues(problem) if gemm.tiles]
     traffic = conv2d_input.bytes(problem) / max(1, len(gemms))
-    return sum(gemm.cost(problem, traffic, EFFICIENCY) for gemm in gemms)
+    return sum(gemm.cost(traffic, EFFICIENCY) for gemm in gemms)
 
 
 @conv2d_input.kernel("implicit_gemm", backend="cuda", cost=_input_cost)
@@ -92,15 +92,15 @@ def input_gradient(outs, ins, problem, work):
 
 def _weight_gemm(problem: Conv2dProblem) -> Gemm:
     taps, positions = problem.cg * problem.r * problem.s, problem.n * problem.p * problem.q
-    return Gemm(problem.kg, taps, positions, problem.groups).split()
+    return Gemm(problem, problem.kg, taps, positions, problem.groups).split()
 
 
 def _weight_workspace(problem: Conv2dProblem, device: Device) -> int:
-    return _weight_gemm(problem).workspace(problem)
+    return _weight_gemm(problem).workspace
 
 
 def _weight_cost(problem: Conv2dProblem, device: Device) -> float:
-    return _weight_gemm(problem).cost(problem, conv2d_weight.bytes(problem), EFFICIENCY)
+    return _weight_gemm(problem).cost(conv2d_weight.bytes(problem), EFFICIENCY)
 
 
 @conv2d_weight.kernel(

@@ -17,6 +17,9 @@ struct Lattice {
 struct Digits {
     INDEX outer, i, j;
 };
+struct Leap {
+    int outer, i, j;
+};
 struct Place {
     INDEX begin, row, col;  // begin of a plane, row and column within
 };
@@ -31,7 +34,7 @@ __device__ inline Place place_of(const Lattice& lattice, const Digits& at) {
 }
 
 // Adds as one adds by hand: each digit carries one at most.
-__device__ inline void add_digits(const Lattice& lattice, Digits& at, const Digits& more) {
+__device__ inline void add_digits(const Lattice& lattice, Digits& at, const Leap& more) {
     at.j += more.j;
     const bool wraps = at.j >= lattice.across;
     at.j -= wraps ? lattice.across : 0;
@@ -47,15 +50,17 @@ struct Gather {
     static constexpr bool ALONG_DEPTH = DEPTH_IS_ALONG;
     typedef Place Line;
     struct Depth {
-        Digits now, leap;
+        Digits now;
+        Leap leap;
     };
     const REAL* data;
     INDEX h, w;
     Lattice lines, depths;
 
     __device__ Line line(INDEX i) const { return place_of(lines, digits_of(lines, lines.first + i)); }
-    __device__ Depth depth(INDEX i, INDEX leap) const {
-        return {digits_of(depths, depths.first + i), digits_of(depths, leap)};
+    __device__ Depth depth(INDEX i, int leap) const {
+        const Digits more = digits_of(depths, leap);
+        return {digits_of(depths, depths.first + i), {(int)more.outer, (int)more.i, (int)more.j}};
     }
     __device__ void leap(Depth& depth) const { add_digits(depths, depth.now, depth.leap); }
     __device__ REAL at(const Line& line, const Depth& depth) const {

@@ -7,7 +7,7 @@
 //   tiles to keep a GPU busy: its sum is split into slices of the inner dimension, a block for each
 //   tile and slice, and a second launch adds the slices in order, always the same, so that no
 //   atomics are needed and the same bits come every time.
-// Grid: one block of 256 threads for each tile of 64 x 64 and slice, striding over what is left;
+// Grid: one block of 256 threads for each tile of 64 x 64 (double: 64 x 32) and slice, striding over what is left;
 //   for the slices' total one thread for each result.
 // Shared memory: two strips of 8 x 68.
 // Takes: every shape, float and double; strips that hang over the edge are filled with zeros.

@@ -17,15 +17,15 @@ def _gemm(op: Op, problem: LinearProblem) -> Gemm:
     """The op's product: rows and columns of its result, and what the sum runs over."""
     n, i, o = problem.n, problem.i, problem.o
     sizes = {"linear": (n, o, i), "linear_input": (n, i, o), "linear_weight": (o, i, n)}
-    return Gemm(*sizes[op.name]).split()
+    return Gemm(problem, *sizes[op.name]).split()
 
 
 def _declared(op: Op) -> dict[str, Any]:
     def workspace(problem: LinearProblem, device: Device) -> int:
-        return _gemm(op, problem).workspace(problem)
+        return _gemm(op, problem).workspace
 
     def cost(problem: LinearProblem, device: Device) -> float:
-        return _gemm(op, problem).cost(problem, op.bytes(problem))
+        return _gemm(op, problem).cost(op.bytes(problem))
 
     return {"backend": "cuda", "workspace": workspace, "cost": cost}
 
