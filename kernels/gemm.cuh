@@ -195,3 +195,13 @@ struct Matrix {
     __device__ void leap(Depth& depth) const { depth.offset += depth.leap; }
     __device__ REAL at(Line line, const Depth& depth) const { return data[line + depth.offset]; }
 };
+
+// Results row by row: a matrix of as many columns.
+struct Plain {
+    REAL* data;
+    INDEX cols;
+
+    __device__ void operator()(INDEX row, INDEX col, REAL sum) const {
+        data[row * cols + col] = sum;
+    }
+};

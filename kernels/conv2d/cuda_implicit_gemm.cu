@@ -97,7 +97,7 @@ extern "C" __global__ void conv2d_weight_slices(
         Results sum;
         product(a, b, gemm, tile, sum);
         const INDEX part = tile.slice * gemm.batch + tile.batch;
-        each_result(gemm, tile, sum, Weights{partial + part * gemm.rows * gemm.cols, gemm.cols});
+        each_result(gemm, tile, sum, Plain{partial + part * gemm.rows * gemm.cols, gemm.cols});
     }
 }
 

@@ -118,13 +118,3 @@ __device__ inline Image outputs(
     return {y + filter * conv.p * conv.q, conv.p, conv.q, positions(conv, first), bias + filter,
             conv.has_bias, conv.relu};
 }
-
-// Weights, or a slice of their partial sums: a row is a filter, a column a tap.
-struct Weights {
-    REAL* data;
-    INDEX taps;
-
-    __device__ void operator()(INDEX row, INDEX col, REAL sum) const {
-        data[row * taps + col] = sum;
-    }
-};
