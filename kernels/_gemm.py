@@ -16,6 +16,7 @@ BLOCKS = 512  # as many as keep a big GPU busy
 SLICES = 64  # at most
 SLICE = 256  # depth of a slice, at least
 EFFICIENCY = 0.5  # share of the arithmetic's peak that the main loop is expected to reach
+WORTH = 4  # plain threads that one with 4 x 4 results keeps a GPU as busy as
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Gemm:
             self.problem,
             flops=2 * self.tiles / self.slices * prod(TILES[self.problem.dtype]) * self.depth,
             nbytes=traffic + 2 * self.workspace,
-            threads=self.tiles * BLOCK,
+            threads=self.tiles * BLOCK * WORTH,
             efficiency=efficiency,
             launches=1 + (self.slices > 1),
         )

@@ -1,10 +1,10 @@
 // A matrix product by tiles, whatever its operands are: the main loop of linear and convolution.
 //
 // C = A B, a block of 256 threads for each 64 x 64 tile of C. It walks along the inner dimension in
-// steps of 8: its threads bring a strip of A and one of B, 64 x 8 each, into shared memory, and each
-// multiplies 4 rows with 4 columns: 8 reads from shared memory for 16 multiply-adds. While it does,
-// the next strips are on their way from global memory. A double takes two registers, and so its
-// tile is 64 x 32.
+// steps of 8: its threads bring a strip of A and one of B, 64 x 8 each, into shared memory, and
+// each multiplies 4 rows with 4 columns: 8 reads from shared memory for 16 multiply-adds. While it
+// does, the next strips are on their way from global memory. A double takes two registers, and so
+// its tile is 64 x 32.
 //
 // An operand says how its elements are fetched. It has lines (rows of A, columns of B) and, along
 // each, a depth. Where a line or a depth lies may take divisions to find out, so a thread finds it

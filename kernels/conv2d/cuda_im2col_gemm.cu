@@ -46,7 +46,8 @@ __device__ REAL taps_sum(
             const INDEX across = col + conv.pad_left - s * conv.dilation_w;
             const INDEX q = window_at(across, conv.stride_w, conv.q);
             const INDEX at = (n * conv.p + p) * conv.q + q - first;
-            if (q >= 0 && inside(at, size)) sum.add(columns[((c * conv.r + r) * conv.s + s) * size + at]);
+            const INDEX tap = (c * conv.r + r) * conv.s + s;
+            if (q >= 0 && inside(at, size)) sum.add(columns[tap * size + at]);
         }
     }
     return sum.value();

@@ -10,9 +10,10 @@
 //   the data gradient is a product for each residue of rows and of columns, over its own taps,
 //   and nothing is multiplied with zeros. The weight gradient sums over all positions of the
 //   batch: slices of them, a block each, then the slices in order. No atomics.
-// Grid: one block of 256 threads for each 64 x 64 tile of a group's result (and slice), striding
-//   over what is left; a launch for each pair of residues; for the total one thread per weight.
-// Shared memory: two strips of 8 x 68.
+// Grid: one block of 256 threads for each 64 x 64 tile (double: 64 x 32) of a group's result and
+//   slice, striding over what is left; a launch for each pair of residues; for the total one thread
+//   for each weight.
+// Shared memory: two strips of 8 x 68 (double: the second 8 x 36).
 // Takes: every shape (strides, padding on four sides, dilation, groups), float and double. A tap
 //   that stands outside the image is multiplied with zero.
 // Next rung: a gathered element costs about ten integer operations; channels last in memory

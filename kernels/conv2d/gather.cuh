@@ -57,7 +57,9 @@ struct Gather {
     INDEX h, w;
     Lattice lines, depths;
 
-    __device__ Line line(INDEX i) const { return place_of(lines, digits_of(lines, lines.first + i)); }
+    __device__ Line line(INDEX i) const {
+        return place_of(lines, digits_of(lines, lines.first + i));
+    }
     __device__ Depth depth(INDEX i, int leap) const {
         const Digits more = digits_of(depths, leap);
         return {digits_of(depths, depths.first + i), {(int)more.outer, (int)more.i, (int)more.j}};

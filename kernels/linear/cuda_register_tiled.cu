@@ -7,9 +7,9 @@
 //   tiles to keep a GPU busy: its sum is split into slices of the inner dimension, a block for each
 //   tile and slice, and a second launch adds the slices in order, always the same, so that no
 //   atomics are needed and the same bits come every time.
-// Grid: one block of 256 threads for each tile of 64 x 64 (double: 64 x 32) and slice, striding over what is left;
-//   for the slices' total one thread for each result.
-// Shared memory: two strips of 8 x 68.
+// Grid: one block of 256 threads for each 64 x 64 tile (double: 64 x 32) and slice, striding over
+//   what is left; for the slices' total one thread for each result.
+// Shared memory: two strips of 8 x 68 (double: the second 8 x 36).
 // Takes: every shape, float and double; strips that hang over the edge are filled with zeros.
 // Next rung: 8 x 8 results a thread need a quarter of a read for each multiply-add, and two strips
 //   of each operand in turn need one barrier for each step instead of two.
