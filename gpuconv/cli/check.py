@@ -13,13 +13,13 @@ from .. import battery, registry
 from .. import device as devices
 from ..cuda import Source
 from ..cuda.compile import compile_cubin, nvrtc, resources
+from ..cuda.occupancy import ARCHS
 from ..emulator import EmulatorError
 from ..errors import DataError, DeviceError, GpuconvError, KernelError
 from ..limits import current_limits
 from ..registry import Kernel, Op
 from ._app import app, out
 
-ARCHS = ("sm_75", "sm_80", "sm_90", "sm_120")
 SHOWN = 5  # faults of one kernel
 
 

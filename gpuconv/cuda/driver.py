@@ -54,3 +54,18 @@ def _no_probe(cupy: Any) -> str | None:
 
 def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]
+
+
+def gpu() -> dict[str, Any]:
+    """The current GPU as its driver describes it: name, arch ("sm_90"), memory in bytes, ..."""
+    import cupy
+
+    found = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+    return {
+        "name": found["name"].decode(),
+        "arch": f"sm_{found['major']}{found['minor']}",
+        "memory": int(found["totalGlobalMem"]),
+        "multiprocessors": int(found["multiProcessorCount"]),
+        "clock_hz": 1000 * int(found.get("clockRate", 0)),
+        "driver": int(cupy.cuda.runtime.driverGetVersion()),
+    }
