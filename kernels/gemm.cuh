@@ -131,7 +131,8 @@ __device__ inline void multiply(
         for (int i = 0; i < OWN_ROWS; ++i) left[i] = a.at[depth][row + i];
         for (int j = 0; j < OWN_COLS; ++j) right[j] = b.at[depth][col + j];
         for (int i = 0; i < OWN_ROWS; ++i)
-            for (int j = 0; j < OWN_COLS; ++j) sum[i][j] = multiply_add(left[i], right[j], sum[i][j]);
+            for (int j = 0; j < OWN_COLS; ++j)
+                sum[i][j] = multiply_add(left[i], right[j], sum[i][j]);
     }
 }
 
