@@ -11,7 +11,7 @@ from gpuconv.cuda import BLOCK, index_type
 from gpuconv.cuda.launch import MAX_BLOCKS
 from gpuconv.device import EMULATED, to_device, to_numpy
 from gpuconv.kernels import _cuda as shared
-from gpuconv.kernels.array.op import ArrayProblem, ChannelSumProblem
+from gpuconv.kernels.array.op import ArrayProblem
 from gpuconv.kernels.conv2d import _cuda as conv
 from gpuconv.kernels.conv2d import cuda_direct as convolution
 from gpuconv.kernels.conv2d import cuda_implicit_gemm as implicit_gemm
@@ -54,7 +54,6 @@ def test_64_bit_indices_give_the_same(op, kernel, monkeypatch):
 
 
 LARGER = {
-    "channel_sum": ChannelSumProblem((3, 2, 11, 13)),  # slices of 215 and 214
     "conv2d_weight": Conv2dProblem(5, 2, 7, 3, 2, 3, 1),  # 25 rows in 6 slices, the last empty
     "cross_entropy": CrossEntropyProblem((9, 3, 5, 1), label_smoothing=0.2),  # 45 rows, 6 blocks
     "cross_entropy_backward": CrossEntropyProblem((9, 3, 5, 1), label_smoothing=0.2),
@@ -67,8 +66,10 @@ LARGER = {
 @pytest.mark.parametrize("name", LARGER)
 def test_sizes_that_do_not_divide(name):
     op = registry.get_op(name)
+    limits = registry.current_limits()
     for kernel in (k for k in op.kernels() if k.backend == "cuda"):
-        battery.check(op, kernel, LARGER[name], EMULATED)
+        if kernel.objection(LARGER[name], EMULATED, limits) is None:
+            battery.check(op, kernel, LARGER[name], EMULATED)
 
 
 @pytest.mark.parametrize("label", [-1, 3, 2**32])
