@@ -28,7 +28,7 @@ from .checks import QUIET, Check, Reach, sources_with
 from .code import KERNELS
 from .kinds import Mutant, mutated
 
-SECONDS = 10  # of processor time, for one check or test
+SECONDS = 6  # of processor time, for one check or test
 SURVIVED, COMPILE, TIME = "survived", "does not compile", "time"
 
 
