@@ -37,9 +37,8 @@ def launch(kernel: str, order: str, mode: str = "check", **macros: str) -> tuple
 def test_the_last_block_reads_what_the_others_wrote(kernel, mode, order):
     y, _, counter = launch(kernel, order, mode)
     assert (y[:THREADS] == sum(range(1, BLOCKS + 1))).all()
-    assert counter[0] == {"one_writes": 0, "a_warp": 12, "a_lane": 12, "chain": 3}.get(
-        kernel, BLOCKS
-    )
+    expected = {"one_writes": 0, "a_warp": 12, "a_lane": 12, "chain": 3}
+    assert counter[0] == expected.get(kernel, BLOCKS)
 
 
 @pytest.mark.parametrize("order", ORDERS)

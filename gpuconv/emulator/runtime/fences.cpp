@@ -53,17 +53,17 @@ void memory_fence() {
   fenced = fenced_before = true;
 }
 
-// Did the fence of `t` come before the atomic of `me`, in its own program or by a barrier?
+// Did the fence of `t` come before the atomic of `me`: its own, or by a barrier or a __syncwarp?
 static bool comes_before(const Thread& t, const Thread& me) {
-  return &t == &me || t.fence.epoch < epoch;
+  if (&t == &me || t.fence.epoch < epoch) return true;
+  return t.warp == me.warp && t.fence.clock < me.seen[t.lane];
 }
 
 // The clock of a thread before which its accesses are released by an atomic of `me`.
 static uint32_t released_clock(const Thread& me, const Thread& t) {
-  if (comes_before(t, me)) return t.fence.clock;  // 0 where there was no fence
-  if (t.warp != me.warp) return 0;
-  const uint32_t with_mine = me.fence.epoch ? me.fence.seen[t.lane] : 0;
-  return t.fence.clock < me.seen[t.lane] ? std::max(with_mine, t.fence.clock) : with_mine;
+  const uint32_t by_its_own = comes_before(t, me) ? t.fence.clock : 0;
+  if (&t == &me || t.warp != me.warp) return by_its_own;
+  return std::max(by_its_own, me.fence.seen[t.lane]);
 }
 
 static void release(const void* address, Counter& counter) {
