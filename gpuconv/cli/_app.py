@@ -39,6 +39,7 @@ app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train convolutional networks on kernels that you can read, choose and measure.",
     epilog="Start with: gpuconv train    (LeNet-5 on 10,000 handwritten digits, no download)",
