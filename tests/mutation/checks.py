@@ -13,10 +13,10 @@ from gpuconv.cuda import Source
 from gpuconv.cuda import launch as door
 from gpuconv.device import EMULATED
 
-from .code import ROOT, code
+from .code import KERNELS, ROOT, code
 from .kinds import Mutant
 
-TESTS = ROOT / "tests" / "test_cuda_kernels.py"
+TESTS = sorted((ROOT / "tests").glob("test_cuda_*.py"))
 Entry = tuple[str, str]  # a .cu relative to the repository, and the name of a kernel in it
 
 
@@ -48,10 +48,11 @@ class Reach:
         ]
 
 
-def sources_with(file: str) -> list[Source]:
+@functools.cache
+def sources_with(file: str) -> tuple[Source, ...]:
     """Every ``.cu`` that is, or includes, the file."""
-    found = [Source(path) for path in sorted((ROOT / "kernels").rglob("*.cu"))]
-    return [s for s in found if ROOT / file in (s.path, *s.headers.values())]
+    found = [Source(path) for path in sorted(KERNELS.rglob("*.cu"))]
+    return tuple(s for s in found if ROOT / file in (s.path, *s.headers.values()))
 
 
 @functools.cache
@@ -64,15 +65,10 @@ def _bodies(source: Source) -> dict[str, str]:
     return found
 
 
-@functools.cache
-def _sources_with(file: str) -> tuple[Source, ...]:
-    return tuple(sources_with(file))
-
-
 def entries(mutant: Mutant) -> frozenset[Entry]:
     """The kernels that the mutated function is part of, directly or not."""
     found = set()
-    for source in _sources_with(mutant.file):
+    for source in sources_with(mutant.file):
         bodies, reached, size = _bodies(source), {mutant.function}, 0
         while size < len(reached):
             size = len(reached)
@@ -108,8 +104,8 @@ def measure(family: str | None = None, tests: bool = True) -> Reach:
         checks[check] = frozenset(seen)
     if tests:
         noted = _Noted(seen, ran)
-        if pytest.main([*QUIET, str(TESTS)], plugins=[noted]):
-            raise RuntimeError(f"{TESTS.name} fails before anything is changed")
+        if pytest.main([*QUIET, *map(str, TESTS)], plugins=[noted]):
+            raise RuntimeError("a test fails before anything is changed")
     return Reach(checks, ran)
 
 

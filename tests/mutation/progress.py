@@ -1,7 +1,7 @@
 """What is known already: a run of many minutes that was cut off goes on where it stopped.
 
 Each outcome is a line of a file. A kill holds as long as the mutated file is the same; a survivor
-is run again when anything changed that could notice it now.
+is run again when the families that it is part of, the battery or the emulator changed.
 """
 
 import hashlib
@@ -10,13 +10,16 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from .checks import sources_with
 from .code import ROOT
 from .kinds import Mutant
 from .worker import SURVIVED, Outcome
 
 FOLDER = ROOT / ".scratch" / "mutation"
-WATCHED = ("gpuconv/**/*", "kernels/**/*", "tests/test_cuda_kernels.py")
-SUFFIXES = {".cpp", ".cu", ".cuh", ".h", ".py"}
+WATCHED = (
+    *("gpuconv/battery.py", "gpuconv/emulator/**/*.*", "kernels/*.*"),
+    "tests/test_cuda_kernels.py",
+)
 
 
 def note(outcome: Outcome, path: Path) -> None:
@@ -26,7 +29,7 @@ def note(outcome: Outcome, path: Path) -> None:
         "of": identity(mutant),
         "how": outcome.how,
         "by": outcome.by,
-        "state": state() if outcome.how == SURVIVED else "",
+        "state": state(mutant.file) if outcome.how == SURVIVED else "",
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -35,14 +38,16 @@ def note(outcome: Outcome, path: Path) -> None:
 
 def known(wanted: Iterable[Mutant]) -> dict[Mutant, Outcome]:
     """The outcomes of these mutants that still hold."""
-    rows = {}
-    for path in sorted(FOLDER.glob("*.jsonl")):
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            if row["state"] in ("", state()):
-                rows[row["of"]] = row
-    found = ((mutant, rows.get(identity(mutant))) for mutant in wanted)
-    return {mutant: Outcome(mutant, row["how"], row["by"]) for mutant, row in found if row}
+    lines = (p.read_text().splitlines() for p in sorted(FOLDER.glob("*.jsonl")))
+    rows = [json.loads(line) for part in lines for line in part]
+    by_identity = {(row["of"], row["state"]): row for row in rows}
+    found = {}
+    for mutant in wanted:
+        for then in ("", state(mutant.file)):
+            row = by_identity.get((identity(mutant), then))
+            if row:
+                found[mutant] = Outcome(mutant, row["how"], row["by"])
+    return found
 
 
 def identity(mutant: Mutant) -> str:
@@ -61,7 +66,9 @@ def _text(file: str) -> str:
 
 
 @cache
-def state() -> str:
-    """A hash of all that decides whether a mutant survives."""
-    paths = sorted({p for pattern in WATCHED for p in ROOT.glob(pattern) if p.suffix in SUFFIXES})
-    return _digest(*(p.read_bytes() for p in paths))
+def state(file: str) -> str:
+    """A hash of what decides whether a mutant of the file survives."""
+    families = {s.path.parent.relative_to(ROOT).as_posix() for s in sources_with(file)}
+    patterns = (*WATCHED, *(f"{family}/*.*" for family in families))
+    paths = sorted({p for pattern in patterns for p in ROOT.glob(pattern) if p.is_file()})
+    return _digest(*(p.read_bytes() for p in paths if p.suffix != ".pyc"))

@@ -53,7 +53,8 @@ def outcomes(wanted: list[Mutant], reach: Reach) -> Iterator[Outcome]:
         for number, mutant in enumerate(wanted):
             place = Path(folder) / str(number)
             place.mkdir()
-            shutil.copy(runtime, place)
+            for part in runtime.parent.glob(f"{runtime.name}*"):
+                shutil.copy(part, place)
             yield Outcome(mutant, *_in_child(_judge, mutant, reach, place))
             shutil.rmtree(place)
 
