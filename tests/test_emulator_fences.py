@@ -57,6 +57,19 @@ def test_a_barrier_must_stand_between_the_writes_and_the_ticket(kernel, order):
 
 
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kernel", ["a_warp", "a_lane"])
+def test_so_must_a_syncwarp_where_a_warp_works_on_its_own(kernel, order):
+    with pytest.raises(emulator.RaceError, match="is not ordered with"):
+        launch(kernel, order, JOIN_LANES=NOTHING)
+
+
+@pytest.mark.parametrize("kernel", ["early_reset", "one_acquires"])
+def test_what_is_wrong_in_ascending_order_is_reported(kernel):
+    with pytest.raises(emulator.RaceError, match="is not ordered with"):
+        launch(kernel, "ascending")
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kernel", WRONG)
 def test_fences_that_order_nothing_are_reported(kernel, order):
     with pytest.raises(emulator.RaceError, match="is not ordered with"):

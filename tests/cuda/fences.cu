@@ -1,5 +1,5 @@
 // Blocks that leave something behind for the one that is done last. Correct as they stand; a test
-// takes away RELEASE, ACQUIRE or JOIN, and check mode must report it (tests/test_emulator_fences.py).
+// takes away RELEASE, ACQUIRE or a JOIN, and check mode must report it (tests/test_emulator_fences.py).
 #ifndef RELEASE
 #define RELEASE __threadfence()
 #endif
@@ -8,6 +8,9 @@
 #endif
 #ifndef JOIN
 #define JOIN __syncthreads()
+#endif
+#ifndef JOIN_LANES
+#define JOIN_LANES __syncwarp()
 #endif
 #ifdef PLAIN_TICKET
 #define TICKET(counter) (*(counter))++
@@ -73,7 +76,7 @@ extern "C" __global__ void a_warp(float* y, float* partial, int* counter) {
   const int warp = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
   partial[warp * 32 + lane] = (float)(blockIdx.x + 1);
   RELEASE;
-  __syncwarp();
+  JOIN_LANES;
   int ticket = 0;
   if (lane == 0) ticket = TICKET(counter);
   ticket = __shfl_sync(~0u, ticket, 0);
@@ -91,7 +94,7 @@ extern "C" __global__ void a_lane(float* y, float* partial, int* counter) {
   const int warps = gridDim.x * blockDim.x / 32, lane = threadIdx.x % 32;
   const int warp = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
   partial[warp * 32 + lane] = (float)(blockIdx.x + 1);
-  __syncwarp();
+  JOIN_LANES;
   int ticket = 0;
   if (lane == 0) {
     RELEASE;
@@ -178,4 +181,26 @@ extern "C" __global__ void plain_counter(float* y, float* partial, int* counter)
     ACQUIRE;
     if (*counter == (int)gridDim.x) y[0] = partial[0] + partial[gridDim.x - 1];
   }
+}
+
+// Another thread still uses the counter when it is set back (in ascending order).
+extern "C" __global__ void early_reset(float* y, float* partial, int* counter) {
+  if (threadIdx.x == 0) {
+    RELEASE;
+    TICKET(counter);
+    ACQUIRE;
+  }
+  __syncwarp();
+  if (threadIdx.x == 32) TICKET(counter);
+  if (threadIdx.x == 0) *counter = 0;
+}
+
+// Block 2 acquires; those after it (in ascending order) do not.
+extern "C" __global__ void one_acquires(float* y, float* partial, int* counter) {
+  if (threadIdx.x > 0) return;
+  partial[blockIdx.x] = (float)(blockIdx.x + 1);
+  RELEASE;
+  TICKET(counter);
+  if (blockIdx.x == 2) ACQUIRE;
+  if (blockIdx.x > 2) y[blockIdx.x] = partial[0];
 }
