@@ -10,6 +10,9 @@ from gpuconv.cuda import grid_for
 from gpuconv.cuda.launch import BLOCK
 from gpuconv.cuda.numba import Jitted, cuda, launch
 
+TILE = 16  # a tile has an element for each of a block's threads
+TILE_SHAPE = (TILE, TILE + 1)  # the 17th column puts a column of the tile into 16 banks
+
 
 def each(kernel: Jitted, count: int, *args: Any) -> None:
     """Launch a thread for each of ``count`` items; the kernel strides over what is left."""
@@ -44,3 +47,12 @@ def window_at(position, stride, windows):
         return -1
     window = position // stride
     return window if window < windows else -1
+
+
+@cuda.jit(device=True)
+def tile_product(left, right, down, across, depth):
+    """Row ``down`` of one shared tile times column ``across`` of another, ``depth`` terms."""
+    total = left.dtype.type(0)
+    for i in range(min(TILE, depth)):
+        total += left[down, i] * right[i, across]
+    return total

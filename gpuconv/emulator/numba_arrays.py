@@ -1,21 +1,23 @@
 """Arrays as a simulated kernel sees them in check mode: every access is looked at.
 
 A shadow beside the values keeps, for each element, who wrote it last, who read it last, and since
-which barrier. Numba lets an index below 0 count from the end; on a GPU it may as well be a fault,
-so it is reported as one.
+which barrier. Numba lets an index below 0 count from the end; a kernel that reaches one has
+miscounted as a rule, so it is reported.
 """
 
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import BoundsError, EmulatorError, RaceError, UninitializedError
+from .errors import BoundsError, EmulatorError, Index, RaceError, UninitializedError
 
 NOBODY = -1
-# A stamp holds a barrier's number, that of a __syncwarp, and a thread; beyond 1023 come readers
-# that are several: of one warp, and of more than one.
-_THREAD, _CLOCK = 11, 20
+# A stamp holds, from its highest bits: the number of a barrier, of a __syncwarp, and a thread.
+# Beyond thread 1023 come readers that are several: those of one warp, and those of more than one.
+_THREAD_BITS, _CLOCK_BITS = 11, 20
+_EPOCH_BITS = _THREAD_BITS + _CLOCK_BITS
 _OF_WARP, _OF_BLOCK = 1024, 2047
+WARP = 32
 
 
 class Fault(Exception):
@@ -32,42 +34,52 @@ class Fault(Exception):
 
 
 class Now:
-    """The thread that runs, by number in its block, and what has been ordered so far.
+    """Which thread runs, and what comes before all that it does.
 
-    ``epoch`` counts the barriers of the launch, a block's end included; ``clocks`` the
-    synchronisations of each warp of the block.
+    ``stamp`` is that of its accesses, ``floor`` what those before the last barrier are below, and
+    ``block_floor`` what those of earlier blocks are below.
     """
 
     def __init__(self) -> None:
-        self.thread = self.epoch = self.block_start = 0
-        self.clocks = [0] * 32
+        self.thread, self.index = 0, (0, 0, 0)
+        self.stamp = self.floor = self.block_floor = 0
+        self._clocks = [0] * WARP
+
+    def enter(self, thread: int, index: Index) -> None:
+        """Go on in another thread, of this number in its block."""
+        self.thread, self.index = thread, index
+        self.stamp = self.stamp_of(thread)
 
     def next_block(self) -> None:
-        """Begin another block: nothing orders it with those before."""
-        self.epoch += 1
-        self.block_start, self.clocks = self.epoch, [0] * 32
+        """Begin a block: nothing orders it with those before."""
+        self.barrier()
+        self.block_floor, self._clocks = self.floor, [0] * WARP
 
-    def stamp(self, thread: int) -> int:
-        """An access that happens now."""
-        warp = _warp(thread)
-        clock = self.clocks[warp] if warp < 32 else 0
-        return (self.epoch << _CLOCK | clock) << _THREAD | thread
+    def barrier(self) -> None:
+        """All threads of the block have met."""
+        self.floor += 1 << _EPOCH_BITS
+
+    def warp_barrier(self, warp: int) -> None:
+        """Lanes of that warp have met."""
+        self._clocks[warp] += 1
+
+    def stamp_of(self, reader: int) -> int:
+        """An access that happens now, by a thread or by several."""
+        warp = _warp(reader)
+        clock = self._clocks[warp] if warp < WARP else 0
+        return self.floor | clock << _THREAD_BITS | reader
 
     def ordered(self, stamp: int) -> bool:
-        """Whether an access of this block comes before all that the running thread does now."""
-        thread, epoch = stamp & _OF_BLOCK, stamp >> _THREAD + _CLOCK
-        if thread == self.thread or epoch < self.epoch:
+        """Whether an access of this block comes before all that the running thread does."""
+        thread = stamp & _OF_BLOCK
+        if thread == self.thread or stamp < self.floor:
             return True
-        warp, clock = _warp(thread), stamp >> _THREAD & (1 << _CLOCK) - 1
-        return warp == self.thread // 32 and clock < self.clocks[warp]
+        clock = stamp >> _THREAD_BITS & (1 << _CLOCK_BITS) - 1
+        return _warp(thread) == self.thread // WARP and clock < self._clocks[_warp(thread)]
 
 
 def _warp(thread: int) -> int:
-    return thread // 32 if thread < _OF_WARP else thread - _OF_WARP
-
-
-def _blank(values: np.ndarray) -> np.ndarray:
-    return np.full(values.shape, NOBODY, np.int64)
+    return thread // WARP if thread < _OF_WARP else thread - _OF_WARP
 
 
 class Watched:
@@ -80,14 +92,13 @@ class Watched:
                  "shape", "size")  # fmt: skip
 
     def __init__(
-        self, values: np.ndarray, name: str, now: Now, own: bool, shadow: Any = None
+        self, values: np.ndarray, name: str, now: Now, own: bool, shadows: Any = None
     ) -> None:
         self._values, self._name, self._now, self._own = values, name, now, own
         self._whole = values.dtype.kind in "iu"
-        self.dtype, self.ndim, self.shape, self.size = (
-            *(values.dtype, values.ndim, values.shape, values.size),
-        )
-        self._written, self._read = shadow or (_blank(values), _blank(values) if own else None)
+        self.dtype, self.shape = values.dtype, values.shape
+        self.ndim, self.size = values.ndim, values.size
+        self._written, self._read = shadows or (_blank(values), _blank(values) if own else None)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -96,30 +107,34 @@ class Watched:
         value = self._at("read", index)
         if value.__class__ is np.ndarray:
             return self._part(value, index)
-        stamp = self._written[index]
-        if stamp != NOBODY:
-            self._check("read", index, int(stamp), "write")
-        elif self._own:
-            raise Fault(UninitializedError, f"read of {self._place(index)}, which nobody has written")
-        if self._read is not None:
+        written, now = self._written.item(index), self._now
+        if written >= now.block_floor:
+            self._check("read", index, written, "write")
+        elif written != NOBODY or self._own:
+            self._never("read", index, written)
+        if self._own:
             self._note_read(index)
         return int(value) if self._whole else value
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if self._at("write", index).__class__ is np.ndarray:
-            self._part(self._values[index], index).fill(value)
+        target = self._at("write", index)
+        if target.__class__ is np.ndarray:
+            self._part(target, index).fill(value)
             return
-        for kind, shadow in (("write", self._written), ("read", self._read)):
-            stamp = NOBODY if shadow is None else int(shadow[index])
-            if stamp != NOBODY:
-                self._check("write", index, stamp, kind)
-        self._written[index] = self._now.stamp(self._now.thread)
+        written, now = self._written.item(index), self._now
+        if written >= now.block_floor:
+            self._check("write", index, written, "write")
+        elif written != NOBODY:
+            self._never("write", index, written)
+        if self._own:
+            self._check("write", index, self._read.item(index), "read")
+        self._written[index] = now.stamp
         self._values[index] = value
 
     def fill(self, value: Any) -> None:
-        """Write every element."""
+        """Write every element, of one value or of an array."""
         for index in np.ndindex(self.shape):
-            self[index] = value[index] if hasattr(value, "shape") and value.shape else value
+            self[index] = value[index] if hasattr(value, "ndim") and value.ndim else value
 
     def exchange(self, index: Any, change: Any) -> Any:
         """Replace an element as an atomic does: no other access comes between."""
@@ -133,45 +148,55 @@ class Watched:
                 self._outside(access, index)
             return self._values[index]
         except (IndexError, TypeError, ValueError) as error:
-            return self._part_at(access, index, error)
+            return self._at_slices(access, index, error)
 
-    def _part_at(self, access: str, index: Any, error: Exception) -> Any:
+    def _at_slices(self, access: str, index: Any, error: Exception) -> Any:
         given = index if isinstance(index, tuple) else (index,)
-        if all(isinstance(i, int | np.integer) for i in given) and given:
+        numbers = [i for i in given if not isinstance(i, slice)]
+        if not all(isinstance(i, int | np.integer) for i in numbers):
+            raise Fault(EmulatorError, f"{access} of {self._name}: {error}")
+        if len(given) > self.ndim or len(numbers) == len(given) > 0 or min(numbers, default=0) < 0:
             self._outside(access, index)
-        if all(isinstance(i, int | np.integer | slice) for i in given):
-            if any(not isinstance(i, slice) and i < 0 for i in given):
-                self._outside(access, index)
-            return self._values[index]
-        raise Fault(EmulatorError, f"{access} of {self._name}: {error}")
+        return self._values[index]
 
     def _part(self, values: np.ndarray, index: Any) -> "Watched":
-        shadow = self._written[index], None if self._read is None else self._read[index]
-        return Watched(values, self._name, self._now, self._own, shadow)
+        shadows = self._written[index], self._read[index] if self._own else None
+        return Watched(values, self._name, self._now, self._own, shadows)
+
+    def _place(self, index: Any) -> str:
+        given = index if isinstance(index, tuple) else (index,)
+        return f"[{', '.join(map(str, given))}] of {self._name}"
 
     def _outside(self, access: str, index: Any) -> NoReturn:
         raise Fault(BoundsError, f"{access} of {self._place(index)}, but its shape is {self.shape}")
 
-    def _place(self, index: Any) -> str:
-        given = index if isinstance(index, tuple) else (index,)
-        return f"{self._name}[{', '.join(map(str, given))}]"
+    def _never(self, access: str, index: Any, written: int) -> NoReturn:
+        if written == NOBODY:
+            what = f"{access} of {self._place(index)}, which no thread has written"
+            raise Fault(UninitializedError, what)
+        self._race(access, index, written, "write", "another block")
 
     def _check(self, access: str, index: Any, stamp: int, before: str) -> None:
-        now, thread = self._now, stamp & _OF_BLOCK
-        same_block = self._own or stamp >> _THREAD + _CLOCK >= now.block_start
-        if same_block and now.ordered(stamp):
-            return
+        if stamp >= self._now.floor and not self._now.ordered(stamp):
+            self._race(access, index, stamp, before, "the same block")
+
+    def _race(self, access: str, index: Any, stamp: int, before: str, where: str) -> NoReturn:
+        thread = stamp & _OF_BLOCK
         who = f"thread {thread}" if thread < _OF_WARP else "several threads"
-        where = "the same block" if same_block else "another block"
         raise Fault(
             RaceError,
-            f"{access} of {self._place(index)} is not ordered with the {before} by {who} of {where}",
+            f"{access} of {self._place(index)} is not ordered with the {before} by {who} of "
+            f"{where}",
         )
 
     def _note_read(self, index: Any) -> None:
-        now, stamp = self._now, int(self._read[index])
-        reader = now.thread
-        if stamp != NOBODY and not now.ordered(stamp):
-            same_warp = _warp(stamp & _OF_BLOCK) == now.thread // 32
-            reader = _OF_WARP + now.thread // 32 if same_warp else _OF_BLOCK
-        self._read[index] = now.stamp(reader)
+        now, last = self._now, self._read.item(index)
+        stamp = now.stamp
+        if last >= now.floor and last != stamp and not now.ordered(last):
+            warp = now.thread // WARP
+            stamp = now.stamp_of(_OF_WARP + warp if _warp(last & _OF_BLOCK) == warp else _OF_BLOCK)
+        self._read[index] = stamp
+
+
+def _blank(values: np.ndarray) -> np.ndarray:
+    return np.full(values.shape, NOBODY, np.int64)

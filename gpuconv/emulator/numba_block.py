@@ -91,7 +91,8 @@ class Block:
             kernel(*args)
 
     def _enter(self, number: int, index: Dim) -> None:
-        self._now.thread, self._cuda.threadIdx, self._cuda.laneid = number, index, number % WARP
+        self._now.enter(number, index)
+        self._cuda.threadIdx, self._cuda.laneid = index, number % WARP
 
     def _together(self, threads: list[Thread]) -> None:
         warps = [threads[i : i + WARP] for i in range(0, len(threads), WARP)]
@@ -112,7 +113,7 @@ class Block:
             lanes = [t for t in stopped if t.stop and (t.place, t.stop.mask) == key]
             if len(lanes) == sum(_names(lanes[0].stop, t) for t in warp):
                 if lanes[0].stop.name == "syncwarp":  # type: ignore[union-attr]
-                    self._now.clocks[lanes[0].number // WARP] += 1
+                    self._now.warp_barrier(lanes[0].number // WARP)
                 yield from self._answered(lanes, WARP)
 
     def _complete_block(self, threads: list[Thread]) -> list[Thread]:
@@ -124,7 +125,7 @@ class Block:
             self._stuck(threads, first)
         if any(t.ended for t in threads):
             self._stuck(threads, first)
-        self._now.epoch += 1
+        self._now.barrier()
         return list(self._answered(threads, len(threads)))
 
     def _stuck(self, threads: list[Thread], first: Thread) -> NoReturn:

@@ -120,7 +120,7 @@ class NumbaFunction:
         elif isinstance(error, _ARITHMETIC):
             kind = UndefinedBehaviourError
         file, line = place or _place(error)
-        thread, block = tuple(self._cuda.threadIdx), tuple(self._cuda.blockIdx)
+        thread, block = tuple(self._now.index), tuple(self._cuda.blockIdx)
         raise kind(message, self.name, file, line, thread, block) from error
 
 

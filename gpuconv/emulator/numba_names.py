@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import BarrierError
-from .numba_arrays import Fault
+from .numba_arrays import WARP, Fault
 
-WARP = 32
 ALL = 0xFFFFFFFF
 Values = dict[int, Any]  # what each thread brought, by lane, or by number for the whole block
 
