@@ -52,9 +52,7 @@ def dispatcher(
     return numba_cuda().jit(**options)(rebound(function, replaced))
 
 
-def launch(
-    kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any]
-) -> None:
+def launch(kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any]) -> None:
     """Run on CuPy's current stream, without a copy and without waiting."""
     import cupy
 

@@ -89,5 +89,8 @@ def forward(outs, ins, problem, work):
     for n in range(problem.n):
         columns = typed(work, problem).reshape(problem.c, problem.r, problem.s, -1)
         each(write_columns, columns.size, columns, x[n], problem.q, window(problem))
-        results, columns = y[n].reshape(groups, filters, -1), columns.reshape(*matrix.shape[::2], -1)
+        results, columns = (
+            y[n].reshape(groups, filters, -1),
+            columns.reshape(*matrix.shape[::2], -1),
+        )
         each_block(multiply, tiles, results, matrix, columns, given, bias is not None, relu)

@@ -145,7 +145,9 @@ def _window(problem: Pool2dProblem) -> Pairs:
 
 def _limits(problem: AvgPool2dProblem) -> Pairs:
     """First and end of the rows, and of the columns, that the divisor counts."""
-    (top, bottom), (left, right) = problem.padding if problem.count_include_pad else ((0, 0), (0, 0))
+    (top, bottom), (left, right) = (
+        problem.padding if problem.count_include_pad else ((0, 0), (0, 0))
+    )
     return (-top, problem.h + bottom), (-left, problem.w + right)
 
 
@@ -174,4 +176,6 @@ def average(outs, ins, problem, work):
 @avg_pool2d_backward.kernel("direct", backend="numba_cuda", rank=95)
 def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy / divisor over the windows that hold the element."""
-    each(averages_gradient, outs[0].size, *_planes((*outs, *ins)), _window(problem), _limits(problem))
+    each(
+        averages_gradient, outs[0].size, *_planes((*outs, *ins)), _window(problem), _limits(problem)
+    )
