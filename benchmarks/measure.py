@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from gpuconv import device as devices
+from gpuconv.cuda import Event
 from gpuconv.device import CUDA, Device
 
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
@@ -44,8 +45,6 @@ def measure(
 
 
 def _on_gpu(call: Callable[[], Any]) -> float:
-    from gpuconv.cuda import Event
-
     begin, end = Event(), Event()
     begin.record()
     call()

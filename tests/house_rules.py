@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
     **dict.fromkeys(("_layout", "_version", "errors", "limits", "random", "shapes"), 0),
-    **dict.fromkeys(("cuda", "device", "emulator", "plans", "registry"), 1),
+    **dict.fromkeys(("cuda", "device", "doctor", "emulator", "plans", "registry"), 1),
     "kernels": 2,
     **dict.fromkeys(("battery", "ops"), 3),
     "layers": 4,
@@ -155,7 +155,7 @@ def backend_imports(root: Path, backends: set[str]) -> list[str]:
             if module.path.name != "op.py" or module.unit != "kernels":
                 continue
             kernel = parts[:2] == ["gpuconv", "kernels"] and any(
-                p.split("_")[0] in backends and "_" in p for p in parts[2:]
+                p.startswith(f"{b}_") for p in parts[2:] for b in backends
             )
             if kernel or parts[0] in ("cupy", "numba") or parts[:2] == ["gpuconv", "cuda"]:
                 problems.append(f"{at}: op.py declares; it imports no backend, got {name}")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from gpuconv import cuda, emulator
@@ -21,26 +22,24 @@ def items(session: Session) -> Iterator[Item]:
 
 def compile_all(session: Session) -> dict[str, Any]:
     """Cubins for this GPU into the disk cache; for an emulated one its shared libraries."""
-    every = builds()
+    every, arch = builds(), None
     if session.rehearsal:
         every = [b for b in every if dict(b.macros)["INDEX"] == "int"]
-        jobs = [(b, None) for b in every]
+    elif compiler.nvrtc()[0] is None:
+        raise Unavailable(f"{compiler.nvrtc()[1]}: CuPy compiles each kernel when it runs")
     else:
-        if compiler.nvrtc()[0] is None:
-            raise Unavailable(f"{compiler.nvrtc()[1]}: CuPy compiles each kernel when it runs")
-        jobs = [(b, cuda.gpu()["arch"]) for b in every]
+        arch = f"sm_{cuda.gpu().arch}"
     begin = time.perf_counter()
     with ProcessPoolExecutor() as pool:
-        failed = [message for message in pool.map(_compile, jobs) if message]
+        failed = [message for message in pool.map(_compile, every, repeat(arch)) if message]
     return {
         "builds": len(every), "failed": failed, "processes": os.cpu_count(),
         "seconds": time.perf_counter() - begin,
     }  # fmt: skip
 
 
-def _compile(job: tuple[Build, str | None]) -> str | None:
-    """Build one; the message of what went wrong."""
-    build, arch = job
+def _compile(build: Build, arch: str | None) -> str | None:
+    """Build one, for the emulator where ``arch`` is None; the message of what went wrong."""
     source, macros = cuda.Source(build.path), dict(build.macros)
     try:
         if arch is None:

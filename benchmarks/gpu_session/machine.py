@@ -5,12 +5,14 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import distributions
 from typing import Any
 
 from gpuconv import cuda
 from gpuconv import device as devices
+from gpuconv.cuda import libcuda
 from gpuconv.device import Device
 
 from ..measure import measure
@@ -25,7 +27,7 @@ SHOWN = re.compile(r"cuda|cupy|numpy|numba|nvidia|torch", re.IGNORECASE)
 
 def stem(device: Device) -> str:
     """The device's name as a file name: "nvidia-h100-80gb-hbm3", "emulated"."""
-    name = cuda.gpu()["name"] if device == devices.CUDA else device.kind
+    name = cuda.gpu().name if device == devices.CUDA else device.kind
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
@@ -41,7 +43,8 @@ def environment(session: Session) -> dict[str, Any]:
     """Versions of what matters, and the GPU as its driver describes it."""
     packages = {d.metadata["Name"] or "": d.version for d in distributions()}
     return {
-        "gpu": cuda.gpu() if session.device == devices.CUDA else None,
+        "gpu": asdict(cuda.gpu()) if session.device == devices.CUDA else None,
+        "driver": asdict(driver) if (driver := libcuda.ask()) else None,
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "processors": os.cpu_count(),
