@@ -91,7 +91,7 @@ extern "C" __global__ void conv2d_input(
         const INDEX plane = conv.p * conv.q;
         const REAL* slopes = dy + tile.batch * gemm.depth * plane;
         const Matrix<false> a = {weight + tile.batch * gemm.depth * gemm.rows, gemm.rows};
-        const Gather<false> b = {slopes, conv.p, conv.q, positions(conv, first), planes(plane)};
+        const Gather<false, false> b = {slopes, 1, plane, positions(conv, first), planes(plane)};
         Results sum;
         product(a, b, gemm, tile, sum);
         REAL* out = columns + tile.batch * gemm.rows * gemm.cols;
@@ -107,7 +107,7 @@ extern "C" __global__ void conv2d_weight_slices(
         const Tile tile = tile_at(gemm, i);
         const INDEX plane = conv.p * conv.q, part = tile.slice * gemm.batch + tile.batch;
         const REAL* slopes = dy + tile.batch * gemm.rows * plane;
-        const Gather<true> a = {slopes, conv.p, conv.q, planes(plane), positions(conv, first)};
+        const Gather<true, false> a = {slopes, 1, plane, planes(plane), positions(conv, first)};
         const Matrix<true> b = {columns + tile.batch * gemm.cols * gemm.depth, gemm.depth};
         Results sum;
         product(a, b, gemm, tile, sum);

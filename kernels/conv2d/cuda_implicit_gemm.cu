@@ -20,6 +20,9 @@
 //   (NHWC) need them once for four channels, which also come in one read of 16 bytes.
 #include "gather.cuh"
 
+// Blocks that a multiprocessor's registers must do for: wide indices would take too many.
+constexpr int BLOCKS = sizeof(INDEX) + sizeof(REAL) == 8 ? 3 : 2;
+
 // ---- forward --------------------------------------------------------------------------------
 
 extern "C" __global__ void conv2d(
@@ -65,15 +68,15 @@ __device__ inline Lattice taps_in_weight(const Conv2d& conv, const Residue& at) 
             at.down.tap_step, at.across.tap_step};
 }
 
-extern "C" __global__ void conv2d_input(
+extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS) conv2d_input(
     REAL* dx, const REAL* dy, const REAL* weight, Conv2d conv, Residue residue, Gemm gemm,
     INDEX tiles
 ) {
     BLOCK_STRIDE(i, tiles) {
         const Tile tile = tile_at(gemm, i);
         const INDEX filter = tile.batch * filters_of(conv);
-        const Gather<true> a = {weight + filter * taps_of(conv), conv.r, conv.s,
-                                planes(conv.r * conv.s), taps_in_weight(conv, residue)};
+        const Gather<true, false> a = {weight + filter * taps_of(conv), conv.r, conv.s,
+                                       planes(conv.r * conv.s), taps_in_weight(conv, residue)};
         const Gather<false> b = {dy + filter * conv.p * conv.q, conv.p, conv.q,
                                  places_in_output(conv, residue), taps_in_output(conv, residue)};
         Results sum;
@@ -92,8 +95,9 @@ extern "C" __global__ void conv2d_weight_slices(
     BLOCK_STRIDE(i, tiles) {
         const Tile tile = tile_at(gemm, i);
         const REAL* image = x + tile.batch * channels_of(conv) * conv.h * conv.w;
-        const REAL* slopes = dy + tile.batch * gemm.rows * conv.p * conv.q;
-        const Gather<true> a = {slopes, conv.p, conv.q, planes(conv.p * conv.q), positions(conv)};
+        const INDEX plane = conv.p * conv.q;
+        const REAL* slopes = dy + tile.batch * gemm.rows * plane;
+        const Gather<true, false> a = {slopes, 1, plane, planes(plane), positions(conv)};
         const Gather<true> b = {image, conv.h, conv.w, taps(conv), windows(conv)};
         Results sum;
         product(a, b, gemm, tile, sum);

@@ -44,8 +44,9 @@ __device__ inline void add_digits(const Lattice& lattice, Digits& at, const Leap
     at.outer += more.outer + ends;
 }
 
-// An operand that is gathered from planes of h x w, with zeros around each.
-template <bool DEPTH_IS_ALONG>
+// An operand that is gathered from planes of h x w: with a border of zeros around each, or where no
+// place is outside.
+template <bool DEPTH_IS_ALONG, bool BORDER = true>
 struct Gather {
     static constexpr bool ALONG_DEPTH = DEPTH_IS_ALONG;
     typedef Place Line;
@@ -70,7 +71,7 @@ struct Gather {
     }
     __device__ REAL at(const Place& one, const Place& other) const {
         const INDEX row = one.row + other.row, col = one.col + other.col;
-        if (!inside(row, h) || !inside(col, w)) return 0;
+        if (BORDER && !(inside(row, h) && inside(col, w))) return 0;
         return data[one.begin + other.begin + row * w + col];
     }
 };
@@ -89,9 +90,10 @@ __device__ inline Lattice windows(const Conv2d& conv, INDEX first = 0) {
 __device__ inline Lattice taps(const Conv2d& conv) {
     return {0, conv.r, conv.s, conv.h * conv.w, 0, 0, conv.dilation_h, conv.dilation_w};
 }
-// Where in the output a position stands, and where a filter's plane begins.
+// Where in the output a position stands, each plane taken for one long row, and where a filter's
+// plane begins.
 __device__ inline Lattice positions(const Conv2d& conv, INDEX first = 0) {
-    return {first, conv.p, conv.q, conv.k * conv.p * conv.q, 0, 0, 1, 1};
+    return {first, 1, conv.p * conv.q, conv.k * conv.p * conv.q, 0, 0, 1, 1};
 }
 __device__ inline Lattice planes(INDEX size) { return {0, 1, 1, size, 0, 0, 1, 1}; }
 
@@ -116,7 +118,7 @@ struct Image {
 __device__ inline Image outputs(
     REAL* y, const REAL* bias, const Conv2d& conv, INDEX group, INDEX first = 0
 ) {
-    const INDEX filter = group * filters_of(conv);
-    return {y + filter * conv.p * conv.q, conv.p, conv.q, positions(conv, first), bias + filter,
-            conv.has_bias, conv.relu};
+    const INDEX filter = group * filters_of(conv), plane = conv.p * conv.q;
+    return {y + filter * plane, 1, plane, positions(conv, first), bias + filter, conv.has_bias,
+            conv.relu};
 }

@@ -47,16 +47,16 @@ def _launch(op: Op, problem: LinearProblem, out: Any, work: Any, ins: tuple) -> 
 @linear.kernel("register_tiled", refuses=refuses_epilogue, **_declared(linear))
 def forward(outs, ins, problem, work):
     """y = x @ weight^T, bias and ReLU in the same launch."""
-    _launch(linear, problem, *outs, work, ins)
+    _launch(linear, problem, outs[0], work, ins)
 
 
 @linear_input.kernel("register_tiled", **_declared(linear_input))
 def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
-    _launch(linear_input, problem, *outs, work, ins)
+    _launch(linear_input, problem, outs[0], work, ins)
 
 
 @linear_weight.kernel("register_tiled", **_declared(linear_weight))
 def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
-    _launch(linear_weight, problem, *outs, work, ins)
+    _launch(linear_weight, problem, outs[0], work, ins)
