@@ -24,7 +24,7 @@ from .op import Conv2dProblem, conv2d
 
 @cuda.jit
 def write_columns(columns, image, width, window):
-    """columns (C, R, S, outputs) of an image (C, H, W), 0 in the padding; ``width`` outputs a row."""
+    """columns (C, R, S, outputs) of an image (C, H, W), 0 in the padding; a row is ``width``."""
     stride, pad, dilation = window
     for i in range(cuda.grid(1), columns.size, cuda.gridsize(1)):
         c, r, s, at = unravel(i, columns.shape)

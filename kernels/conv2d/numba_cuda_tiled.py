@@ -34,7 +34,7 @@ def pixel(x, n, c, p, q, tap, size, window):
 
 @cuda.jit
 def outputs(y, x, weight, bias, has_bias, relu, size, window):
-    """y = weight x pixels; y is (N, groups, filters of one, P, Q), weight (groups, filters, taps)."""
+    """y (N, groups, filters of one, P, Q) = weight (groups, filters of one, taps) x pixels."""
     weights = cuda.shared.array(TILE_SHAPE, x.dtype)
     pixels = cuda.shared.array(TILE_SHAPE, x.dtype)
     down, across, zero = cuda.threadIdx.x // TILE, cuda.threadIdx.x % TILE, x.dtype.type(0)

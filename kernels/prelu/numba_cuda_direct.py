@@ -51,12 +51,11 @@ def warp_sum(value):
 def own_sum(dy, x, channel, channels, inner):
     """A thread's part of a channel's sum of dy * min(x, 0), CHAIN terms at a time."""
     zero = x.dtype.type(0)
-    total, part, terms = zero, zero, 0
+    total, part = zero, zero
     for i in range(cuda.threadIdx.x, x.size // channels, cuda.blockDim.x):
         at = (i // inner * channels + channel) * inner + i % inner
         part += dy[at] * (zero if x[at] > zero else x[at])
-        terms += 1
-        if terms % CHAIN == 0:
+        if i // cuda.blockDim.x % CHAIN == CHAIN - 1:
             total, part = total + part, zero
     return total + part
 
