@@ -82,7 +82,7 @@ def check(
     runs = []
     for fill, way in _ways(device):
         with way:
-            runs.append(_run(op, kernel, problem, device, arrays, fill))
+            runs.append(outs_of(op, kernel, problem, device, arrays, fill))
     worst = 0.0
     for name, *results, want, scale in zip(op.outs, *runs, outs, bounds, strict=True):
         got = results[0]
@@ -131,9 +131,18 @@ def compare(
     return float(allowed * ratio.max(initial=0.0))
 
 
-def _run(
-    op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list[Any], fill: int
+def outs_of(
+    op: Op,
+    kernel: Kernel,
+    problem: Problem,
+    device: Device,
+    arrays: list[Any],
+    fill: int = FILLS[0],
 ) -> list[np.ndarray | None]:
+    """Run a kernel once; its outs on the CPU. ``arrays``: ins and updates as ``draw`` gives them.
+
+    Raises BatteryError if it changed an input, or wrote beside an out or the workspace.
+    """
     ins = [None if a is None else to_device(a.copy(), device) for a in arrays[: len(op.ins)]]
     updates = dict(zip(op.updates, arrays[len(op.ins) :], strict=True))
     banded = [

@@ -1,4 +1,4 @@
-"""Every CUDA source compiles for every GPU architecture, without a GPU, and spills nothing."""
+"""CUDA sources stay portable; what the compiler says reaches the user. Figures: test_static.py."""
 
 import re
 
@@ -10,42 +10,13 @@ from gpuconv.cuda import compile as compiler
 from gpuconv.errors import KernelError
 
 SOURCES = sorted((ROOT / "kernels").rglob("*.cu"))
-ARCHS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-MACROS = ({"REAL": "float", "INDEX": "int"}, {"REAL": "double", "INDEX": "long long"})
 needs_nvrtc = pytest.mark.skipif(
     compiler.nvrtc()[0] is None, reason=f"compiling for GPUs: {compiler.nvrtc()[1]}"
 )
 
 
-def compiles(path, arch):
-    source = cuda.Source(path)
-    assert source.entries
-    for macros in MACROS:
-        cubin, log = compiler.compile_cubin(source, macros, arch)
-        assert cubin[:4] == b"\x7fELF"
-        used = compiler.resources(log)
-        assert set(used) == set(source.entries)
-        for entry, figures in used.items():
-            assert figures["spill_bytes"] == 0, (path.name, entry, arch, macros)
-            assert 0 < figures["registers"] <= 128
-
-
 def name(path):
     return f"{path.parent.name}/{path.name}"
-
-
-@needs_nvrtc
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_sources_compile(path):
-    compiles(path, "sm_90")
-
-
-@needs_nvrtc
-@pytest.mark.slow
-@pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_sources_compile_for_every_architecture(path, arch):
-    compiles(path, arch)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

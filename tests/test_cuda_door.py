@@ -1,14 +1,10 @@
-"""The door to a GPU: sources, argument checks, and the reasons why there is none."""
-
-import sys
-from importlib import metadata
-from types import ModuleType, SimpleNamespace
+"""The door to a GPU: sources, and the checks of arguments before a launch."""
 
 import numpy as np
 import pytest
 
-from gpuconv import cuda, device
-from gpuconv.cuda import arguments, driver, launch
+from gpuconv import cuda
+from gpuconv.cuda import arguments, launch
 from gpuconv.errors import DeviceError, DtypeError, KernelError, ShapeError
 
 TEXT = """
@@ -118,79 +114,3 @@ def test_the_index_type_leaves_room_for_a_stride():
     assert launch.index_type(10, limit - 1) == "int"
     assert launch.index_type(10, limit) == "long long"
     assert launch.index_type() == "int"
-
-
-def fake_cupy(driver_version=13000, count=1, result=(1, 2, 3, 4), broken=None):
-    """A CuPy that answers as told; ``broken`` names what raises."""
-
-    def answer(name, value):
-        if broken == name:
-            raise RuntimeError(f"{name} is broken\nbadly")
-        return value
-
-    array = SimpleNamespace(get=lambda: np.array(result))
-    module = ModuleType("cupy")
-    module.cuda = SimpleNamespace(
-        runtime=SimpleNamespace(
-            driverGetVersion=lambda: answer("driver", driver_version),
-            getDeviceCount=lambda: answer("count", count),
-        )
-    )
-    module.zeros = lambda *_: array
-    module.RawKernel = lambda *_: lambda *_: answer("probe", None)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("module", "reason"),
-    [
-        (None, "no GPU: CuPy is not installed"),
-        (fake_cupy(driver_version=0), "no GPU: there is no NVIDIA driver"),
-        (fake_cupy(count=0), "no GPU: the driver sees no device"),
-        (fake_cupy(broken="count"), "no GPU: the driver does not answer (RuntimeError: count is"),
-        (fake_cupy(broken="probe"), "no GPU: a probe kernel does not run (RuntimeError: probe is"),
-        (fake_cupy(result=(1, 2, 3, 5)), "no GPU: a probe kernel gave wrong values"),
-        (fake_cupy(), None),
-    ],
-)
-def test_why_there_is_no_gpu(monkeypatch, module, reason):
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setattr(driver, "cupys", lambda: ["cupy-cuda13x"])
-    driver.missing.cache_clear()
-    try:
-        found = driver.missing()
-        chosen, why = device.auto()
-    finally:
-        driver.missing.cache_clear()
-    if reason is None:
-        assert found is None
-        assert (chosen, why) == (device.CUDA, "cuda (a probe kernel ran)")
-    else:
-        assert found.startswith(reason)
-        assert "\n" not in found
-        assert chosen == device.CPU
-        assert why == f"cpu ({found})"
-
-
-def test_two_cupys_are_named(monkeypatch):
-    both = [
-        SimpleNamespace(metadata={"Name": n}) for n in ("cupy-cuda12x", "cupy-cuda13x", "numpy")
-    ]
-    monkeypatch.setattr(driver, "distributions", lambda: both)
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy())
-    driver.missing.cache_clear()
-    try:
-        assert "several CuPys are installed (cupy-cuda12x, cupy-cuda13x)" in driver.missing()
-    finally:
-        driver.missing.cache_clear()
-    assert metadata.distributions is not driver.distributions
-
-
-def test_asking_for_cuda_says_what_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    driver.missing.cache_clear()
-    try:
-        with pytest.raises(DeviceError, match="device 'cuda' is not available: no GPU: CuPy"):
-            device.get("cuda")
-    finally:
-        driver.missing.cache_clear()

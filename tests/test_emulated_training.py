@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from command_line import fail, run
+from devices import on_cpu
 
 import gpuconv as gcv
 from gpuconv import device, emulator, registry
@@ -84,10 +85,8 @@ def test_a_net_goes_there_and_back():
 
 
 def test_an_op_without_a_cuda_kernel_says_so(monkeypatch):
-    op = registry.get_op("elu")
-    monkeypatch.setattr(op, "_kernels", [k for k in op.kernels() if k.backend == "numpy"])
-    monkeypatch.setattr(registry, "_CHOSEN", {})
-    x = device.to_device(np.zeros((1, 2), np.float32), "emulated")
+    monkeypatch.setattr(registry.get_op("elu"), "_kernels", on_cpu("elu"))
+    x = device.to_device(np.zeros((1, 2, 1, 2, 1), np.float32), "emulated")
     with pytest.raises(gcv.errors.KernelError, match=r"elu: no kernel on emulated; registered: n"):
         gcv.ops.elu(x)
 
@@ -116,7 +115,7 @@ def test_kernels_by_name_on_the_command_line(tmp_path):
     done = run(*quick, "--algorithm", "conv2d=cuda:direct,linear=tiled", "--out", tmp_path / "a")
     assert done.exit_code == 0, done.output
     for wrong, text in (
-        ("conv2d=numpy:im2col", "no such kernel on emulated; it has cuda:direct"),
+        ("conv2d=numpy:im2col", "no such kernel on emulated; it has cuda:"),
         ("conv3d=direct", "no op named 'conv3d'"),
         ("conv2d", "expected op=kernel"),
     ):

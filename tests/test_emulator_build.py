@@ -154,7 +154,23 @@ def test_two_processes_build_at_once(empty_cache):
     assert [process.communicate()[0] for process in running] == ["12.0\n"] * 2
     assert [process.returncode for process in running] == [0, 0]
     names = sorted(path.suffix for path in empty_cache.iterdir())
-    assert names == [".o", ".so"]
+    assert names == [".o", ".sha256", ".sha256", ".so"]
+    assert all(cache.intact(path) for path in empty_cache.glob("*o"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"another", b"\xff\xfe", None])
+def test_a_file_whose_hash_is_damaged_or_gone_is_built_again(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("GPUCONV_CACHE", str(tmp_path))
+    path = cache.artifact("probe", written)
+    assert path.read_text() == "content"  # and nothing else: what reads it sees no hash
+    seal = tmp_path / "probe.sha256"
+    if damage is None:
+        seal.unlink()
+    else:
+        seal.write_bytes(damage)
+    assert not cache.intact(path)
+    assert cache.artifact("probe", written) == path
+    assert cache.intact(path)
 
 
 def test_a_cache_that_cannot_be_written_is_replaced(tmp_path, monkeypatch):

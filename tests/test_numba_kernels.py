@@ -1,4 +1,4 @@
-"""Numba-CUDA kernels beyond the battery: loops that go round, tiles that hang over, a LeNet step."""
+"""Numba-CUDA kernels beyond the battery: loops that go round, edges of tiles, a LeNet step."""
 
 import inspect
 import subprocess
@@ -36,7 +36,7 @@ def test_one_block_does_the_work_of_many(op, kernel, monkeypatch):
 
 
 LARGER = {
-    # 18 filters of 2 x 3 x 3 taps, two steps of 16, over 35 outputs: three tiles one way, two the other
+    # 18 filters of 2 x 3 x 3 taps (two steps of 16) at 35 outputs: tiles two down, three across
     "conv2d": Conv2dProblem(1, 2, 5, 7, 18, 3, 3, padding=((1, 1), (1, 1))),
     "conv2d_weight": Conv2dProblem(5, 2, 7, 3, 2, 3, 1),  # 25 rows in 6 slices, the last empty
     "prelu_backward": PreluProblem((3, 2, 40, 30), 2),  # 3600 elements a weight, 15 a thread
@@ -52,7 +52,7 @@ def test_sizes_that_do_not_divide(name):
 
 @pytest.mark.parametrize("algorithm", ["direct", "tiled", "im2col"])
 def test_a_long_sum_of_positive_terms_stays_accurate(algorithm):
-    """4608 terms: more than CHAIN channels of the direct kernel, more than CHAIN steps of a tile."""
+    """4608 terms: more than CHAIN channels of direct, more than CHAIN steps of a tile."""
     stream = Stream(1)
     x = stream.uniform((1, 512, 3, 3)).astype(np.float32)
     weight = stream.at(1).uniform((2, 512, 3, 3)).astype(np.float32)
@@ -63,7 +63,7 @@ def test_a_long_sum_of_positive_terms_stays_accurate(algorithm):
 
 
 def plan(algorithm):
-    """Every op that has Numba-CUDA kernels, by one of them: the named one where there is a choice."""
+    """An op's Numba-CUDA kernel, for every op that has one; the named one where there are more."""
     names = {}
     for op, kernel in KNOWN:
         if op.name not in names or kernel.algorithm == algorithm:

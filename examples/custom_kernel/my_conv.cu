@@ -7,7 +7,7 @@
 
 struct Shape {
     int c, h, w, k, r, s, p, q;
-    int stride_h, stride_w, top, left, dilation_h, dilation_w;
+    int stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
     int has_bias, relu;
 };
 
@@ -19,7 +19,8 @@ extern "C" __global__ void cached_filter(REAL* y, const REAL* x, const REAL* wei
     for (int i = threadIdx.x; i < taps; i += blockDim.x) filter[i] = weight[(INDEX)k * taps + i];
     __syncthreads();
     for (int at = threadIdx.x; at < o.p * o.q; at += blockDim.x) {
-        const int row0 = at / o.q * o.stride_h - o.top, col0 = at % o.q * o.stride_w - o.left;
+        const int row0 = at / o.q * o.stride_h - o.pad_top;
+        const int col0 = at % o.q * o.stride_w - o.pad_left;
         REAL sum = o.has_bias ? bias[k] : (REAL)0;
         for (int i = 0; i < taps; ++i) {
             const int row = row0 + i / o.s % o.r * o.dilation_h, col = col0 + i % o.s * o.dilation_w;

@@ -33,7 +33,7 @@ def forward(outs, ins, problem, work):
     (y,), (x, weight, bias) = outs, ins
     fields = {name: getattr(problem, name) for name in "chwkrspq"}
     fields |= dict(zip(("stride_h", "stride_w"), problem.stride, strict=True))
-    fields |= {"top": problem.padding[0][0], "left": problem.padding[1][0]}
+    fields |= {"pad_top": problem.padding[0][0], "pad_left": problem.padding[1][0]}
     fields |= dict(zip(("dilation_h", "dilation_w"), problem.dilation, strict=True))
     fields |= {"has_bias": int(bias is not None), "relu": int(problem.epilogue == "relu")}
     index = index_type(x.size, y.size, weight.size)

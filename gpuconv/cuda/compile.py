@@ -33,7 +33,8 @@ def nvrtc() -> tuple[Any, str | None]:
     return (bindings, None) if not int(code) else (None, f"NVRTC answers with error {code}")
 
 
-def _version(bindings: Any) -> str:
+def version(bindings: Any) -> str:
+    """NVRTC's version, "13.0"."""
     _, major, minor = bindings.nvrtcVersion()
     return f"{major}.{minor}"
 
@@ -104,7 +105,7 @@ def cubin_file(source: "Source", macros: dict[str, str], arch: str) -> Path:
     bindings, reason = nvrtc()
     if bindings is None:
         raise KernelError(f"{source.path.name}: cannot be compiled: {reason}")
-    parts = [source.digest, _version(bindings), arch, *OPTIONS, repr(sorted(macros.items()))]
+    parts = [source.digest, version(bindings), arch, *OPTIONS, repr(sorted(macros.items()))]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
     def make(folder: Path) -> Path:

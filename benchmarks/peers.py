@@ -1,0 +1,123 @@
+"""The peers that kernels are compared with: PyTorch's, which for convolutions are cuDNN's.
+
+Each peer states its precision and format: PyTorch's convolutions take TF32 unless told not to.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from gpuconv.registry import Problem
+
+
+@dataclass(frozen=True)
+class Peer:
+    """``torch`` in one precision ("fp32" or "tf32") and memory format."""
+
+    precision: str
+    channels_last: bool
+
+    @property
+    def name(self) -> str:
+        """Name in tables."""
+        return f"torch {self.precision} {'NHWC' if self.channels_last else 'NCHW'}"
+
+
+def missing() -> str | None:
+    """Why there is no peer, or None."""
+    return None if find_spec("torch") else "PyTorch is not installed"
+
+
+def peers(op: str) -> list[Peer]:
+    """The peers of an op; none where it has no counterpart here."""
+    if op not in _CALLS:
+        return []
+    precisions = ("fp32", "tf32") if op.startswith(("conv2d", "linear")) else ("fp32",)
+    formats = (False, True) if op.startswith(("conv2d", "max_pool2d")) else (False,)
+    return [Peer(p, f) for p in precisions for f in formats]
+
+
+@contextmanager
+def settings(peer: Peer) -> Iterator[None]:
+    """PyTorch with cuDNN's own choice of algorithm, and TF32 as the peer has it."""
+    import torch
+
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.benchmark = True
+    cudnn.allow_tf32 = matmul.allow_tf32 = peer.precision == "tf32"
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def call(peer: Peer, op: str, problem: Problem, ins: list[Any]) -> Callable[[], Any]:
+    """A call without arguments that does the op on the same arrays, which are not copied."""
+    import torch
+
+    tensors = [None if a is None else torch.from_dlpack(a) for a in ins]
+    if peer.channels_last:
+        tensors = [
+            t if t is None or t.ndim != 4 else t.contiguous(memory_format=torch.channels_last)
+            for t in tensors
+        ]
+    return lambda: _CALLS[op](torch, problem, *tensors)
+
+
+def to_array(result: Any) -> Any:
+    """A peer's result as NumPy's, in NCHW."""
+    return result.contiguous().cpu().numpy()
+
+
+def _conv2d(torch: Any, p: Any, x: Any, weight: Any, bias: Any) -> Any:
+    return torch.nn.functional.conv2d(x, weight, bias, **_options(p))
+
+
+def _options(p: Any) -> dict[str, Any]:
+    padding = tuple(before for before, _ in p.padding)
+    return {"stride": p.stride, "padding": padding, "dilation": p.dilation, "groups": p.groups}
+
+
+def _gradient(torch: Any, p: Any, dy: Any, x: Any, weight: Any, wanted: list[bool]) -> Any:
+    o = _options(p)
+    backward = torch.ops.aten.convolution_backward
+    return backward(
+        dy, x, weight, None, o["stride"], o["padding"], o["dilation"], False, [0, 0], p.groups,
+        wanted,
+    )  # fmt: skip
+
+
+def _conv2d_input(torch: Any, p: Any, dy: Any, weight: Any) -> Any:
+    x = torch.empty(p.spec("x")[0], device=dy.device, dtype=dy.dtype)
+    if weight.is_contiguous(memory_format=torch.channels_last):
+        x = x.contiguous(memory_format=torch.channels_last)
+    return _gradient(torch, p, dy, x, weight, [True, False, False])[0]
+
+
+def _conv2d_weight(torch: Any, p: Any, x: Any, dy: Any) -> Any:
+    weight = torch.empty(p.spec("weight")[0], device=dy.device, dtype=dy.dtype)
+    return _gradient(torch, p, dy, x, weight, [False, True, False])[1]
+
+
+def _linear(torch: Any, p: Any, x: Any, weight: Any, bias: Any) -> Any:
+    return torch.nn.functional.linear(x, weight, bias)
+
+
+def _max_pool2d(torch: Any, p: Any, x: Any) -> Any:
+    return torch.nn.functional.max_pool2d(x, p.kernel, p.stride)
+
+
+_CALLS: dict[str, Callable[..., Any]] = {
+    "add": lambda torch, p, a, b: torch.add(a, b),
+    "conv2d": _conv2d,
+    "conv2d_input": _conv2d_input,
+    "conv2d_weight": _conv2d_weight,
+    "linear": _linear,
+    "linear_input": lambda torch, p, dy, weight: dy @ weight,
+    "linear_weight": lambda torch, p, x, dy: dy.T @ x,
+    "max_pool2d": _max_pool2d,
+    "relu": lambda torch, p, x: torch.relu(x),
+}
