@@ -191,7 +191,7 @@ extern "C" __global__ void early_reset(float* y, float* partial, int* counter) {
     ACQUIRE;
   }
   __syncwarp();
-  if (threadIdx.x == 32) TICKET(counter);
+  if (threadIdx.x == 63) TICKET(counter);
   if (threadIdx.x == 0) *counter = 0;
 }
 

@@ -43,6 +43,7 @@ def part(number: str, *files: str) -> None:
     wanted = every(files)[int(number) :: PROCESSES]
     known = progress.known(wanted)
     missing = [mutant for mutant in wanted if mutant not in known]
+    missing.sort(key=equivalents.listed)  # they take longest and tell least
     if missing:
         reach = checks.measure()
         for outcome in worker.outcomes(missing, reach):
