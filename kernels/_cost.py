@@ -6,10 +6,18 @@ the size of an H100's; only the order that they put kernels in matters. A plan's
 was measured, goes before any cost.
 """
 
-from gpuconv.registry import Problem
+from collections.abc import Callable
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+
+from gpuconv.device import Device
+from gpuconv.registry import Op, Problem
 
 LAUNCH = 4e-6  # seconds
 BANDWIDTH = 2.5e12  # bytes a second
+SCALAR, VECTOR = 0.9, 1.0  # shares of it that an element and 16 bytes a thread can reach
 FLOPS = {"float32": 6e13, "float64": 3e13}  # a second
 BUSY = 1 << 17  # threads that keep a big GPU busy
 
@@ -27,3 +35,30 @@ def estimate(
     share = min(1.0, max(threads, 1) / BUSY)
     work = max(flops / (FLOPS[problem.dtype] * efficiency), nbytes / BANDWIDTH)
     return launches * LAUNCH + work / share
+
+
+def streaming(op: Op, reach: float) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that moves every array of ``op`` once, at ``reach`` of the bandwidth."""
+
+    def cost(problem: Any, device: Device) -> float:
+        elements = prod(problem.spec(op.outs[0].rstrip("?"))[0])
+        flops, nbytes = op.flops(problem), op.bytes(problem) / reach
+        return estimate(problem, flops=flops, nbytes=nbytes, threads=elements)
+
+    return cost
+
+
+def sums(problem: Problem, *, results: int, terms: int, lanes: int) -> float:
+    """Seconds for ``results`` sums of ``terms`` neighbouring values, by ``lanes`` threads each.
+
+    Lanes of an incomplete round read nothing but take their turn. A thread by itself fetches
+    sectors (32 bytes) that its neighbours do not share: half of what comes is taken as lost.
+    """
+    itemsize = np.dtype(problem.dtype).itemsize
+    read = lanes * ceil(terms / lanes) if lanes > 1 else terms * (2 if terms * itemsize > 32 else 1)
+    return estimate(
+        problem,
+        flops=results * terms,
+        nbytes=results * (read + 1) * itemsize,
+        threads=results * min(lanes, terms),
+    )

@@ -1,17 +1,19 @@
 """What the CUDA launchers share: types by macro, grids, scalars and structs of the right width."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from gpuconv.cuda import Source, grid_for, pack
+from gpuconv.cuda import Source, aligned, grid_for, pack
 from gpuconv.cuda.launch import BLOCK, index_type
 from gpuconv.device import Device
 from gpuconv.registry import Problem
 
 LANES = 32  # threads of a warp
+VECTOR_BYTES = 16  # of vectors.cuh's Vector
+PARTIALS = 1024  # blocks that share a sum, at most: one block adds up what they leave
 TYPES = {"float32": "float", "float64": "double"}
 
 
@@ -47,6 +49,19 @@ class Launcher:
         """Launch a block for each of ``count`` items, as ``each`` does a thread."""
         self._stride(entry, count, 1, args, shared)
 
+    def each_vector(self, entry: str, arrays: Sequence[Any], *args: Any) -> None:
+        """Launch a thread for each 16 bytes of ``arrays``, which have one size.
+
+        The entry's last arguments are how many whole vectors there are, and the size. Where an
+        array does not start on 16 bytes there are none, and a thread for each element.
+        """
+        count, width = arrays[0].size, VECTOR_BYTES // arrays[0].itemsize
+        vectors = count // width if aligned(arrays, VECTOR_BYTES) else 0
+        if count:
+            (blocks,) = grid_for(max(vectors, count - vectors * width))
+            counts = self.index(vectors), self.index(count)
+            self.blocks(entry, blocks, *arrays, *args, *counts)
+
     def _stride(
         self, entry: str, count: int, per_block: int, args: Iterable[Any], shared: int = 0
     ) -> None:
@@ -80,6 +95,11 @@ def nbytes(problem: Problem, count: int) -> int:
 def ceil_div(a: int, b: int) -> int:
     """a / b, rounded up."""
     return -(-a // b)
+
+
+def partials(count: int) -> int:
+    """Blocks that share a sum of ``count`` terms, at least one."""
+    return max(1, min(ceil_div(count, BLOCK), PARTIALS))
 
 
 def refuses_epilogue(problem: Problem, device: Device) -> str | None:

@@ -1,6 +1,7 @@
 """The only door to a GPU: sources, compiling, launching, and what is missing when there is none."""
 
 from .arguments import check_arguments as check_arguments
+from .arrays import aligned as aligned
 from .driver import gpu as gpu
 from .launch import BLOCK as BLOCK
 from .launch import Function as Function

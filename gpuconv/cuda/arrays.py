@@ -1,5 +1,6 @@
 """Arrays on a GPU: the calls to CuPy that moving data takes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -26,3 +27,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     except cupy.cuda.memory.OutOfMemoryError as error:
         free, total = cupy.cuda.Device().mem_info
         raise MemoryError(f"{free:,} of {total:,} bytes are free") from error
+
+
+def aligned(arrays: Iterable[Any], size: int) -> bool:
+    """Whether every array, on a GPU or emulated, starts on a multiple of ``size`` bytes."""
+    return all(_address(array) % size == 0 for array in arrays)
+
+
+def _address(array: Any) -> int:
+    return int(array.data.ptr if is_cuda(type(array)) else array.ctypes.data)

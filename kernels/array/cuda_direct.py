@@ -6,6 +6,7 @@ from gpuconv.cuda import Source
 from gpuconv.cuda.launch import BLOCK
 from gpuconv.device import Device
 
+from .._cost import SCALAR, streaming
 from .._cuda import Launcher, ceil_div, nbytes, typed
 from .op import ChannelSumProblem, accumulate, add, channel_sum, copy, zeros
 
@@ -13,25 +14,25 @@ SOURCE = Source(__file__)
 SLICES = 64  # blocks that share a channel, at most
 
 
-@add.kernel("direct", backend="cuda")
+@add.kernel("direct", backend="cuda", cost=streaming(add, SCALAR))
 def run_add(outs, ins, problem, work):
     """y = a + b."""
     Launcher(SOURCE, problem).each("add", outs[0].size, *outs, *ins)
 
 
-@accumulate.kernel("direct", backend="cuda")
+@accumulate.kernel("direct", backend="cuda", cost=streaming(accumulate, SCALAR))
 def run_accumulate(outs, ins, problem, work):
     """total += x."""
     Launcher(SOURCE, problem).each("accumulate", outs[0].size, *outs, *ins)
 
 
-@copy.kernel("direct", backend="cuda")
+@copy.kernel("direct", backend="cuda", cost=streaming(copy, SCALAR))
 def run_copy(outs, ins, problem, work):
     """y = x."""
     Launcher(SOURCE, problem).each("copy", outs[0].size, *outs, *ins)
 
 
-@zeros.kernel("direct", backend="cuda")
+@zeros.kernel("direct", backend="cuda", cost=streaming(zeros, SCALAR))
 def run_zeros(outs, ins, problem, work):
     """y = 0."""
     Launcher(SOURCE, problem).each("zeros", outs[0].size, *outs)

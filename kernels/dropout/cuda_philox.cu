@@ -6,7 +6,7 @@
 //   thread. A unit stays if its word is below the threshold, and is scaled up.
 // Grid: one thread for each four elements, striding over what is left. Shared memory: none.
 // Takes: every shape, float and double; the mask is that of every other backend, bit for bit.
-// Next rung: the four elements as one float4.
+// Next rung: the four elements as one float4 (vectorised).
 #include "common.cuh"
 
 extern "C" __global__ void dropout(

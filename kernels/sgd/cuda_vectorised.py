@@ -1,0 +1,18 @@
+"""vectorised: 16 bytes a thread, the whole flat array in one launch."""
+
+from gpuconv.cuda import Source
+
+from .._cost import VECTOR, streaming
+from .._cuda import Launcher
+from ._cuda import arguments
+from .op import sgd
+
+SOURCE = Source(__file__)
+
+
+@sgd.kernel("vectorised", backend="cuda", cost=streaming(sgd, VECTOR))
+def run(outs, ins, problem, work):
+    """One step of either form; see the reference for the formulas."""
+    launch = Launcher(SOURCE, problem)
+    arrays, rest = arguments(launch, problem, outs, ins)
+    launch.each_vector("sgd", arrays, *rest)
