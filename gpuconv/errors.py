@@ -54,4 +54,14 @@ class RunError(GpuconvError, OSError):
 
 
 class NonFiniteLossError(GpuconvError, FloatingPointError):
-    """The training loss became NaN or infinite."""
+    """The training loss became NaN or infinite.
+
+    ``finite`` are the losses read since the last callback that were not, as (step, loss);
+    ``epoch`` is theirs.
+    """
+
+    def __init__(
+        self, message: str, finite: tuple[tuple[int, float], ...] = (), epoch: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.finite, self.epoch = finite, epoch

@@ -15,7 +15,11 @@ from .limits import Limits, current_limits
 from .random import Stream
 from .shapes import Shape
 
-BACKENDS = {"numpy": ("cpu",), "cuda": ("cuda", "emulated")}  # backend -> the devices it serves
+BACKENDS = {  # backend -> the devices it serves
+    "numpy": ("cpu",),
+    "cuda": ("cuda", "emulated"),
+    "numba_cuda": ("cuda", "emulated"),
+}
 # Spacing of numbers near 1, and the smallest normal number. fp32x3 carries a float32 as two tf32
 # numbers of 11 bits; tf32 and bf16 have float32's exponent.
 EPS = {"fp64": 2**-52, "fp32": 2**-23, "fp32x3": 2**-21, "tf32": 2**-10, "bf16": 2**-7}
@@ -204,10 +208,16 @@ def get_op(name: str) -> Op:
     return known[name]
 
 
+def backend_of(stem: str) -> str | None:
+    """The backend that a kernel file's name begins with, or None: the longest that fits."""
+    fitting = [backend for backend in BACKENDS if stem.startswith(f"{backend}_")]
+    return max(fitting, key=len, default=None)
+
+
 def _import_kernels(family: str) -> None:
     package = importlib.import_module(family)
     for info in pkgutil.iter_modules(package.__path__):
-        if info.name.split("_")[0] not in BACKENDS:
+        if backend_of(info.name) is None:
             continue
         module = f"{family}.{info.name}"
         try:

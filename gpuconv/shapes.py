@@ -1,17 +1,32 @@
-"""Output-size arithmetic of windows (convolution, pooling) in plain integers."""
+"""Checked numbers, and output-size arithmetic of windows (convolution, pooling) in integers."""
 
 import operator
 from collections.abc import Sequence
+from math import inf, isfinite, nan
+from numbers import Real
 
 from .errors import OptionError, ShapeError
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
+LARGEST = 1 << 30  # of a window's numbers: a kernel's 32-bit index may go one step beyond its axis
 
 
-def integer(value: object, what: str, minimum: int) -> int:
-    """``value`` as an int of at least ``minimum``; raises OptionError naming ``what``."""
+def real(value: object, what: str, minimum: float = -inf, maximum: float = inf) -> float:
+    """``value`` as a finite float in [minimum, maximum]; raises OptionError naming ``what``."""
+    try:
+        number = nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:  # an int that no float can hold
+        number = inf
+    if not (isfinite(number) and minimum <= number <= maximum):
+        limits = [f" >= {minimum:g}"] * (minimum > -inf) + [f" <= {maximum:g}"] * (maximum < inf)
+        raise OptionError(f"{what} must be a finite number{' and'.join(limits)}, got {value!r}")
+    return number
+
+
+def integer(value: object, what: str, minimum: int, maximum: float = inf) -> int:
+    """``value`` as an int in [minimum, maximum]; raises OptionError naming ``what``."""
     if getattr(value, "dtype", None) == "bool":  # which NumPy before 2.3 takes for an index
         raise OptionError(f"{what} must be an integer, got {value!r}")
     try:
@@ -20,16 +35,19 @@ def integer(value: object, what: str, minimum: int) -> int:
         raise OptionError(f"{what} must be an integer, got {value!r}") from None
     if isinstance(value, bool) or number < minimum:
         raise OptionError(f"{what} must be an integer >= {minimum}, got {value!r}")
+    if number > maximum:
+        raise OptionError(f"{what} must be an integer <= {maximum}, got {value!r}")
     return number
 
 
 def pair(value: object, what: str, minimum: int = 1) -> Pair:
-    """An int or ``(h, w)`` as ``(h, w)``; raises OptionError naming ``what``."""
+    """An int or ``(h, w)`` as ``(h, w)``, at most LARGEST; raises OptionError naming ``what``."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         if len(value) != 2:
             raise OptionError(f"{what} must be an int or (h, w), got {value!r}")
-        return integer(value[0], what, minimum), integer(value[1], what, minimum)
-    number = integer(value, what, minimum)
+        h, w = value
+        return integer(h, what, minimum, LARGEST), integer(w, what, minimum, LARGEST)
+    number = integer(value, what, minimum, LARGEST)
     return number, number
 
 

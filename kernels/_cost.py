@@ -7,8 +7,10 @@ was measured, goes before any cost.
 """
 
 from collections.abc import Callable
-from math import prod
+from math import ceil, prod
 from typing import Any
+
+import numpy as np
 
 from gpuconv.device import Device
 from gpuconv.registry import Op, Problem
@@ -44,3 +46,19 @@ def streaming(op: Op, reach: float) -> Callable[[Any, Device], float]:
         return estimate(problem, flops=flops, nbytes=nbytes, threads=elements)
 
     return cost
+
+
+def sums(problem: Problem, *, results: int, terms: int, lanes: int) -> float:
+    """Seconds for ``results`` sums of ``terms`` neighbouring values, by ``lanes`` threads each.
+
+    Lanes of an incomplete round read nothing but take their turn. A thread by itself fetches
+    sectors (32 bytes) that its neighbours do not share: half of what comes is taken as lost.
+    """
+    itemsize = np.dtype(problem.dtype).itemsize
+    read = lanes * ceil(terms / lanes) if lanes > 1 else terms * (2 if terms * itemsize > 32 else 1)
+    return estimate(
+        problem,
+        flops=results * terms,
+        nbytes=results * (read + 1) * itemsize,
+        threads=results * min(lanes, terms),
+    )

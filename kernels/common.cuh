@@ -76,6 +76,13 @@ struct LongSum {
     __device__ LongSum() : total(0), part(0), terms(0) {}
     __device__ void add(REAL term) {
         part += term;
+        count();
+    }
+    __device__ void add_product(REAL a, REAL b) {
+        part = multiply_add(a, b, part);
+        count();
+    }
+    __device__ void count() {
         if (++terms < 16) return;
         total += part;
         part = 0;
@@ -84,7 +91,8 @@ struct LongSum {
     __device__ REAL value() const { return total + part; }
 };
 
-__device__ inline REAL warp_sum(REAL value) {
+template <typename T>
+__device__ inline T warp_sum(T value) {
     for (int lanes = 16; lanes > 0; lanes /= 2) value += __shfl_xor_sync(~0u, value, lanes);
     return value;
 }

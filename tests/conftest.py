@@ -37,8 +37,15 @@ def _no_emulator() -> str | None:
     return None if usable else reason
 
 
+def _no_numba_cuda() -> str | None:
+    from importlib.util import find_spec
+
+    return None if find_spec("numba_cuda") else "the package numba-cuda is not installed"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for mark, missing in (("gpu", _no_gpu), ("emulated", _no_emulator)):
+    needs = {"gpu": _no_gpu, "emulated": _no_emulator, "numba_cuda": _no_numba_cuda}
+    for mark, missing in needs.items():
         marked = [item for item in items if item.get_closest_marker(mark)]
         reason = missing() if marked else None
         for item in marked if reason else []:
@@ -49,6 +56,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     count = sum("gpu" in report.keywords for report in skipped)
     terminalreporter.write_line(f"GPU tests skipped: {count}")
-    count = sum("emulated" in report.keywords for report in skipped)
-    if count:
-        terminalreporter.write_line(f"emulated tests skipped: {count}")
+    rest = [report for report in skipped if "gpu" not in report.keywords]
+    for mark in ("emulated", "numba_cuda"):
+        count = sum(mark in report.keywords for report in rest)
+        if count:
+            terminalreporter.write_line(f"{mark} tests skipped: {count}")

@@ -155,7 +155,7 @@ def backend_imports(root: Path, backends: set[str]) -> list[str]:
             if module.path.name != "op.py" or module.unit != "kernels":
                 continue
             kernel = parts[:2] == ["gpuconv", "kernels"] and any(
-                p.split("_")[0] in backends and "_" in p for p in parts[2:]
+                p.startswith(f"{b}_") for p in parts[2:] for b in backends
             )
             if kernel or parts[0] in ("cupy", "numba") or parts[:2] == ["gpuconv", "cuda"]:
                 problems.append(f"{at}: op.py declares; it imports no backend, got {name}")

@@ -72,7 +72,7 @@ def test_a_run_folder_holds_everything(trained):
 def test_the_settings_of_a_run_are_those_of_the_options(trained):
     settings = json.loads((trained[0] / "run.json").read_text())["settings"]
     options = {p.name for p in typer.main.get_command(app).commands["train"].params}
-    assert options - set(settings) <= {"out_folder", "help"}
+    assert options - set(settings) <= {"out_folder", "resume", "help"}
     assert (settings["lr"], settings["max_steps"], settings["dropout"]) == (0.02, 10, 0.0)
     assert settings["seed"] == 0
 
@@ -204,6 +204,16 @@ def test_test_figures_between_epochs(tmp_path):
     measured = [record for record in logged if "test_accuracy" in record]
     assert [(record["step"], record["epoch"]) for record in measured] == [(4, 2), (8, 4)]
     assert measured[-1]["test_accuracy"] == accuracy(lines[-1])
+
+
+def test_the_version_is_printed():
+    assert succeed("--version") == [f"gpuconv {gcv.__version__}"]
+
+
+def test_the_last_epoch_says_the_rate_of_its_last_step(tmp_path):
+    line = succeed("train", *QUICK, "--lr", 0.02, "--out", tmp_path / "run")[3]
+    rate = 0.02 * (1 + np.cos(np.pi * 2 / 3)) / 2
+    assert f"  lr {rate:.4f}  " in line
 
 
 def test_the_device_is_said_in_one_line(tmp_path):

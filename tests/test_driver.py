@@ -75,9 +75,9 @@ def test_auto_takes_a_gpu_that_ran_a_kernel(monkeypatch, says, cupy):
 
 def test_what_libcuda_says(monkeypatch):
     a100 = Gpu("NVIDIA A100-SXM4-80GB", 86, 2**36)
-    library = FakeLibrary(12040, (H100, a100))
+    library = FakeLibrary(13100, (H100, a100))
     monkeypatch.setattr(libcuda.ctypes, "CDLL", lambda name: library)
-    assert libcuda.ask() == Driver((12, 4), (H100, a100))
+    assert libcuda.ask() == Driver((13, 10), (H100, a100))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,8 @@ def test_a_home_that_cannot_be_written_does_not_stop_cupy(monkeypatch, tmp_path)
 @pytest.mark.parametrize("named", [True, False])
 def test_cupys_own_cache_is_left_to_it(monkeypatch, tmp_path, named):
     pretend(monkeypatch, cupy=fake_cupy())
-    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("HOME", str(tmp_path / "home" if named else tmp_path))
     monkeypatch.setenv("CUPY_CACHE_DIR", "mine")
     if not named:
         monkeypatch.delenv("CUPY_CACHE_DIR")

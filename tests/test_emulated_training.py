@@ -115,7 +115,7 @@ def test_kernels_by_name_on_the_command_line(tmp_path):
     done = run(*quick, "--algorithm", "conv2d=cuda:direct,linear=tiled", "--out", tmp_path / "a")
     assert done.exit_code == 0, done.output
     for wrong, text in (
-        ("conv2d=numpy:im2col", "no such kernel on emulated; it has cuda:direct"),
+        ("conv2d=numpy:im2col", "no such kernel on emulated; it has cuda:"),
         ("conv3d=direct", "no op named 'conv3d'"),
         ("conv2d", "expected op=kernel"),
     ):

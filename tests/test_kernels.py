@@ -1,7 +1,7 @@
 """The battery over every Op x Kernel x case x dtype that the registry knows, on every device."""
 
 import pytest
-from devices import MARKS
+from devices import marks
 
 from gpuconv import battery, device, registry
 
@@ -17,7 +17,7 @@ def _every():
                         yield pytest.param(
                             (op, kernel, kind, problem, optional),
                             id=name.replace(" ", ","),
-                            marks=MARKS.get(kind, []),
+                            marks=marks(kernel, kind),
                         )
 
 

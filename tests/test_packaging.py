@@ -1,5 +1,6 @@
 """Every way of getting gpuconv gives the same package: kernels, benchmarks and data included."""
 
+import importlib
 import json
 import os
 import re
@@ -175,3 +176,13 @@ def test_one_version_everywhere():
     newest = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest
     assert newest[1] == version() == gpuconv.__version__
+
+
+def test_the_resolver_stage_notices_what_an_extra_must_not_bring(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / ".ci")
+    extras = importlib.import_module("extras")
+    good = dict.fromkeys(("cupy-cuda13x", *extras.WANTED[1:], "numpy"), "1")
+    assert extras.faults(good) == []
+    assert extras.faults({**good, "nvidia-cublas": "13"}) == ["nvidia-cublas"]
+    assert extras.faults({**good, "cupy-cuda12x": "14"}) == ["2 of cupy-*"]
+    assert extras.faults({"cupy-cuda13x": "14"}) == [f"0 of {name}*" for name in extras.WANTED[1:]]

@@ -2,8 +2,10 @@
 
 from math import cos, pi
 
+import numpy as np
 import pytest
 
+import gpuconv as gcv
 from gpuconv.errors import OptionError
 from gpuconv.training import schedules
 
@@ -65,6 +67,43 @@ def test_plateau_takes_nan_for_no_improvement():
     assert plateau(0) == 0.5
 
 
+def optimizer(rate):
+    return gcv.SGD([gcv.layers.Parameter(np.ones(2, np.float32))], rate)
+
+
+@pytest.mark.parametrize("steps", [None, 5, 0])
+def test_an_optimisers_state_holds_what_a_plateau_has_learned(steps):
+    def made():
+        plateau = schedules.Plateau(1.0, factor=0.5, patience=1)
+        return plateau, plateau if steps is None else schedules.warmup(plateau, steps)
+
+    (mine, rate), (yours, other) = made(), made()
+    for value in (0.7, 0.9, 0.8, 0.75):
+        mine.report(value)
+    state = optimizer(rate).state_dict()
+    assert {name: float(state[f"schedule.{name}"]) for name in ("lr", "best", "bad")} == {
+        **{"lr": 0.5, "best": 0.7, "bad": 1}
+    }
+    optimizer(other).load_state_dict(state)
+    assert vars(yours) == vars(mine)
+    for value in (0.71, 0.5):
+        mine.report(value)
+        yours.report(value)
+    assert yours(0) == mine(0) == 0.25
+
+
+def test_the_state_of_another_schedule_is_refused():
+    plain, plateau = optimizer(0.1), optimizer(schedules.Plateau(0.1))
+    with pytest.raises(
+        OptionError, match=r"got a state of schedule\.bad, .*; expected steps of SGD"
+    ):
+        plain.load_state_dict(plateau.state_dict())
+    with pytest.raises(OptionError, match=r"a state of steps; expected steps, schedule\.lr, "):
+        plateau.load_state_dict(plain.state_dict())
+    with pytest.raises(OptionError, match=r"schedule: expected a number as state 'best', got"):
+        plateau.load_state_dict({**plateau.state_dict(), "schedule.best": np.ones(2)})
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -79,6 +118,15 @@ def test_plateau_takes_nan_for_no_improvement():
         (lambda: schedules.multistep(0.1, 5), "multistep: milestones must be a list of steps"),
         (lambda: schedules.multistep(0.1, [2, -1]), "multistep: milestones must be an integer >="),
         (lambda: schedules.step_decay(float("nan"), 3), "step_decay: lr must be a finite number"),
+        (lambda: schedules.cosine("a", 5), "cosine: lr must be a finite number >= 0, got 'a'"),
+        (lambda: schedules.cosine(0.1, "many"), "cosine: total must be an integer, got 'many'"),
+        (
+            lambda: schedules.constant(10**400),
+            "constant: lr must be a finite number >= 0, got 1000",
+        ),
+        (lambda: schedules.Plateau("a"), "Plateau: lr must be a finite number >= 0, got 'a'"),
+        (lambda: schedules.Plateau(1).report("low"), "Plateau: expected a number to .*, got 'low'"),
+        (lambda: schedules.Plateau(1).report(None), "Plateau: expected a number to .*, got None"),
         (lambda: schedules.Plateau(0.1, factor=1.0), "Plateau: expected 0 < factor < 1"),
         (lambda: schedules.Plateau(0.1, patience=-1), "patience must be an integer >= 0, got -1"),
     ],

@@ -107,6 +107,27 @@ def test_integer_has_a_minimum(value):
     assert shapes.integer(1, "groups", 1) == 1
 
 
+def test_a_number_that_an_index_cannot_hold_is_refused():
+    assert shapes.pair(2**30, "stride") == (2**30, 2**30)
+    for value in (10**30, 2**30 + 1, (1, 2**30 + 1)):
+        with pytest.raises(OptionError, match=r"^stride must be an integer <= 1073741824, got 1"):
+            shapes.pair(value, "stride")
+    with pytest.raises(OptionError, match=r"^padding must be an integer <= 1073741824, got 1000"):
+        shapes.padding4(((0, 10**30), (0, 0)), "padding")
+
+
+@pytest.mark.parametrize("value", [True, "1", None, float("nan"), float("inf"), 10**400, -1, 2.5])
+def test_what_is_no_real_number_is_refused_by_name(value):
+    with pytest.raises(OptionError, match="^lr must be a finite number >= 0 and <= 2, got "):
+        shapes.real(value, "lr", 0.0, 2.0)
+
+
+def test_real_numbers_become_floats():
+    found = [shapes.real(value, "lr") for value in (1, np.float32(0.5), np.int8(-3))]
+    assert found == [1.0, 0.5, -3.0]
+    assert {type(value) for value in found} == {float}
+
+
 def test_a_window_that_does_not_fit_is_refused_with_all_its_numbers():
     shapes.require_fit("conv2d", "the height", 5, 3, (0, 0), 2)
     with pytest.raises(ShapeError) as caught:

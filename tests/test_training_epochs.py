@@ -50,6 +50,19 @@ def test_every_epoch_has_an_order_of_its_own():
     assert len(orders) == 3
 
 
+def test_the_rate_that_is_told_is_that_of_the_last_step():
+    told = []
+    net = gcv.Sequential(Flatten(), Linear(784, 10))
+    optimizer = gcv.SGD(net.parameters(), lambda step: 0.1 / (step + 1))
+    assert optimizer.last_lr is None
+    gcv.Trainer(net, optimizer, read_every=2, callbacks=[told.append]).fit(FEW, 2, batch_size=16)
+    assert [(s.event, s.step, s.lr) for s in told] == [
+        *(("step", 2, 0.1 / 2), ("step", 3, 0.1 / 3), ("epoch", 3, 0.1 / 3)),
+        *(("step", 5, 0.1 / 5), ("step", 6, 0.1 / 6), ("epoch", 6, 0.1 / 6)),
+    ]
+    assert (optimizer.last_lr, optimizer.lr) == (0.1 / 6, 0.1 / 7)
+
+
 def test_an_augmentation_is_applied():
     assert trained(1, augment=gcv.data.random_shift(2))[0] != trained(1)[0]
 

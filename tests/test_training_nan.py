@@ -119,6 +119,18 @@ def test_callbacks_hear_nothing_of_the_window_that_broke():
     assert np.isfinite(told[0].losses).all()
 
 
+def test_the_error_carries_the_finite_losses_of_the_window_that_broke():
+    told = []
+    _, teacher = make(breaks_after(6), read_every=4, callbacks=[told.append])
+    with pytest.raises(NonFiniteLossError) as error:
+        teacher.fit(pixels(12))
+    _, other = make(0.05, read_every=1, callbacks=[told.append])
+    other.fit(islice(pixels(12), 6))
+    losses = {state.step: state.loss for state in told[1:] if state.event == "step"}
+    assert error.value.finite == ((5, losses[5]), (6, losses[6]))
+    assert error.value.epoch == 1
+
+
 def test_training_goes_on_from_the_good_state():
     net, teacher = make(breaks_after(5))
     caught(teacher, pixels(12))

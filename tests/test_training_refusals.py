@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpuconv as gcv
-from gpuconv.errors import OptionError, StateError
+from gpuconv.errors import DataError, OptionError, StateError
 from gpuconv.layers import CrossEntropyLoss, Linear
 
 X, LABELS = np.ones((2, 3), "float32"), np.array([0, 1])
@@ -61,6 +61,43 @@ def test_a_trainer_of_what_does_not_train(changes, text):
     net, optimizer = parts()
     with pytest.raises(OptionError, match=text):
         gcv.Trainer(**{"net": net, "optimizer": optimizer, **changes})
+
+
+@pytest.mark.parametrize("kind", [gcv.SGD, gcv.Adam])
+@pytest.mark.parametrize("parameters", [None, 3, [None], "weights"])
+def test_an_optimiser_of_what_is_no_parameters(kind, parameters):
+    with pytest.raises(
+        OptionError, match=r"expected parameters, as net.parameters\(\) gives; got "
+    ):
+        kind(parameters, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (None, r"expected a dataset, as .* or an iterable of \(images, labels\); got None"),
+        (3, "expected a dataset, .*; got 3"),
+        ([1], r"expected batches of \(images, labels\), got one that is 1"),
+        ([(X,)], r"expected batches of \(images, labels\), got one that is \(array"),
+        ("batches", "got one that is 'b'"),
+        (X, r"got one that is array\(\[1"),
+    ],
+)
+def test_data_that_is_none(data, text):
+    net, optimizer = parts()
+    with pytest.raises(DataError, match=text):
+        gcv.Trainer(net, optimizer).fit(data)
+    with pytest.raises(DataError, match=text):
+        gcv.evaluate(net, data)
+    assert optimizer.steps == 0
+
+
+def test_an_evaluation_of_what_is_no_net_or_loss():
+    net, _ = parts()
+    with pytest.raises(OptionError, match="InferenceStep: expected a net, got None"):
+        gcv.evaluate(None, [(X, LABELS)])
+    with pytest.raises(OptionError, match="evaluate: expected a loss, got 5"):
+        gcv.evaluate(net, [(X, LABELS)], loss=5)
 
 
 @pytest.mark.parametrize("state", [None, [1.0], {3: X}])

@@ -1,12 +1,13 @@
 """The typer application: errors as one red line, exit code 2."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from .._version import __version__
 from ..errors import GpuconvError
 
 # No markup: file and class names are printed as they are, brackets and colons included.
@@ -44,3 +45,19 @@ app = typer.Typer(
     help="Train convolutional networks on kernels that you can read, choose and measure.",
     epilog="Start with: gpuconv train    (LeNet-5 on 10,000 handwritten digits, no download)",
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"gpuconv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="print the version"),
+    ] = False,
+) -> None:
+    """Hear what is asked of the program itself."""

@@ -11,6 +11,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from ..data.dataset import Dataset
+from ..errors import NonFiniteLossError
 from ..training.checkpoint import Run
 from ..training.evaluate import Evaluation, evaluate
 from ..training.trainer import State, Trainer
@@ -28,7 +29,7 @@ class Session:
         self.interrupted = False
         self.progress: Progress = bar()
         self.task: TaskID | None = None
-        self.seconds = 0.0
+        self.seconds, self.per_epoch = run.info.get("seconds", 0.0), 0
         trainer.callbacks.append(self.tell)
 
     @contextmanager
@@ -38,21 +39,26 @@ class Session:
             yield
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
+            if isinstance(error, NonFiniteLossError):
+                for step, loss in error.finite:
+                    self.run.log({"step": step, "epoch": error.epoch, "loss": loss})
             self.run.save(self.trainer.net)
             self.run.write(status="interrupted" if stopped else "failed", error=str(error))
             raise
 
     def fit(self, batches: Any) -> None:
-        """Train, and save the weights."""
-        total = self.settings["epochs"] * len(batches)
-        limit = self.settings["max_steps"]
+        """Train from the step that the optimiser is at, and save the weights."""
+        epochs, self.per_epoch = self.settings["epochs"], len(batches)
+        total, taken = epochs * self.per_epoch, self.trainer.step.steps
+        total = min(total, self.settings["max_steps"] or total)
+        self.trainer.epochs, skip = divmod(taken, self.per_epoch)
         with self.progress, _interruptible(self):
-            self.task = self.progress.add_task(
-                "train", total=min(total, limit or total), figures=""
-            )
+            self.task = self.progress.add_task("train", total=total, completed=taken, figures="")
             start = perf_counter()
-            self.trainer.fit(batches, self.settings["epochs"], max_steps=limit)
-            self.seconds = perf_counter() - start
+            if taken < total:
+                left = {"epochs": epochs - self.trainer.epochs, "max_steps": total - taken}
+                self.trainer.fit(batches, **left, skip=skip)
+            self.seconds += perf_counter() - start
         self.run.save(self.trainer.net)
 
     def tell(self, state: State) -> None:
@@ -70,12 +76,13 @@ class Session:
             f"epoch {state.epoch:3d}  step {state.step:6d}  loss {state.loss:.4f}  "
             f"accuracy {state.accuracy:.4f}  lr {state.lr:.4f}  {state.images_per_s:,.0f} images/s"
         )
-        every = self.settings["eval_every"]
-        if every and state.epoch % every == 0:
+        every, whole = self.settings["eval_every"], state.step % self.per_epoch == 0
+        if every and state.epoch % every == 0 and (whole or not self.interrupted):
             found = self._measure()
             record = {"test_loss": found.loss, "test_accuracy": found.accuracy}
             self.run.log({"step": state.step, "epoch": state.epoch, **record})
             line += f"  test accuracy {found.accuracy:.4f}"
+        self.run.checkpoint(self.trainer.net, self.trainer.optimizer)
         out.print(line)
 
     def _log(self, state: State) -> None:
@@ -103,6 +110,8 @@ class Session:
             "test_images": found.images,
         }
         self.run.write(status=status, seconds=round(self.seconds, 2), final=final)
+        if status == "done":
+            self.run.drop_checkpoint()
         out.print(f"run: {self.run.folder}")
         out.print(f"test accuracy {found.accuracy:.4f}")
 

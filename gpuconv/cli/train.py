@@ -22,13 +22,16 @@ from ..training.trainer import Trainer
 from ._app import app, out
 from ._device import DEVICES, plan, resolve
 from ._progress import bar
+from ._resume import go_on, reopen, settings_of
 from ._session import Session
 
 INTERRUPTED = 130  # the shell's code for SIGINT
+NO_SETTINGS = ("context", "out_folder", "resume")
 
 
 @app.command()
 def train(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="a model's name (gpuconv models)")] = "lenet5",
     data: Annotated[
         str,
@@ -68,31 +71,36 @@ def train(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="run folder; default: runs/MODEL-NNN")
     ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="a run folder: go on with it, to the same bits")
+    ] = None,
 ) -> None:
     """Train a net and keep everything about the run in a folder.
 
     With no argument at all: LeNet-5 on the digits that come with the package.
 
     The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses) and
-    model.safetensors. Ctrl-C ends after the step that is running, and keeps the net.
+    model.safetensors. Ctrl-C ends after the step that is running, and keeps the net; --resume RUN
+    goes on from there, or from the end of the last epoch where the run was killed.
     """
-    settings = {k: v for k, v in locals().items() if k != "out_folder"}
-    settings["lr"] = models.get(model).lr if lr is None else lr
-    folder = out_folder or next_folder("runs", model)
-    Run.require_free(folder)
-    where = resolve(device)
-    settings["dropout"] = models.get(model).dropout if dropout is None else dropout
-    kernels = plan(algorithm, where)
-    train_set = _open(data, "train", skip_bad)
-    test_set = _open(data, "test", skip_bad)
-    net = models.create(model, len(train_set.classes), dropout, seed).to(where)
-    steps = epochs * -(-len(train_set) // batch_size)
-    trainer = _trainer(net, settings, min(steps, max_steps or steps))
-    batches = loader(
-        net, train_set, batch_size, shuffle=True, seed=seed, augment=_augmentations(shift, flip)
-    )
-    _describe(net, model, train_set, test_set, batches)
-    run = Run.create(folder, _info(net, settings, where, train_set))
+    settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
+    run = None if resume is None else reopen(resume, out_folder)
+    if run is None:
+        chosen, folder = models.get(model), out_folder or next_folder("runs", model)
+        settings["lr"] = chosen.lr if lr is None else lr
+        settings["dropout"] = chosen.dropout if dropout is None else dropout
+        Run.require_free(folder)
+    else:
+        settings = settings_of(run, context, settings)
+    where = resolve(settings["device"])
+    kernels = plan(settings["algorithm"], where)
+    train_set, test_set = (_open(settings, split) for split in ("train", "test"))
+    trainer, batches = _prepare(settings, where, train_set)
+    _describe(settings["model"], trainer.net, train_set, test_set, batches)
+    if run is None:
+        run = Run.create(folder, _info(trainer.net, settings, where, train_set))
+    else:
+        go_on(run, trainer, train_set)
     session = Session(run, trainer, test_set, settings)
     with limits(plan=kernels), session.recorded():
         session.fit(batches)
@@ -101,9 +109,20 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
-def _open(spec: str, split: str, skip_bad: bool) -> Dataset:
+def _prepare(settings: dict[str, Any], where: str, data: Dataset) -> tuple[Trainer, Any]:
+    """The trainer, its net on the device, and the batches."""
+    model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
+    net = models.create(model, len(data.classes), settings["dropout"], seed).to(where)
+    steps = settings["epochs"] * -(-len(data) // batch_size)
+    trainer = _trainer(net, settings, min(steps, settings["max_steps"] or steps))
+    chosen = _augmentations(settings["shift"], settings["flip"])
+    return trainer, loader(net, data, batch_size, shuffle=True, seed=seed, augment=chosen)
+
+
+def _open(settings: dict[str, Any], split: str) -> Dataset:
     """The dataset; a bar shows the check of every image that --skip-bad asks for."""
-    if not skip_bad:
+    spec = settings["data"]
+    if not settings["skip_bad"]:
         return open_dataset(spec, split)
     with bar() as progress:
         task = progress.add_task(f"checking {split} images", total=None, figures="")
@@ -137,7 +156,7 @@ def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
     return Trainer(net, optimizer, seed=settings["seed"], read_every=settings["read_every"])
 
 
-def _describe(net: Graph, model: str, train_set: Dataset, test_set: Dataset, batches: Any) -> None:
+def _describe(model: str, net: Any, train_set: Dataset, test_set: Dataset, batches: Any) -> None:
     size = sum(parameter.size for parameter in net.parameters())
     out.print(f"model: {model}, {size:,} parameters, input {'x'.join(map(str, net.input_shape))}")
     out.print(
@@ -148,7 +167,7 @@ def _describe(net: Graph, model: str, train_set: Dataset, test_set: Dataset, bat
         out.print(f"data: {message}")
 
 
-def _info(net: Graph, settings: dict[str, Any], where: str, data: Dataset) -> dict[str, Any]:
+def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict[str, Any]:
     kept = {
         "name": settings["model"],
         "num_classes": len(data.classes),
@@ -161,6 +180,7 @@ def _info(net: Graph, settings: dict[str, Any], where: str, data: Dataset) -> di
         "model": kept,
         "data": resolved(settings["data"]),
         "classes": list(data.classes),
+        "images": len(data),
         "device": where,
         "settings": settings,
     }

@@ -44,7 +44,7 @@ class Function:
         parameters or live on no GPU; KernelError if the source does not compile.
         """
         check_arguments(self.entry, self.source.entries[self.entry], self.macros, args)
-        places = {_place(type(a)) for a in args if not isinstance(a, np.generic)}
+        places = {place(type(a)) for a in args if not isinstance(a, np.generic)}
         if len(places) != 1 or "cpu" in places:
             listed = ", ".join(sorted(places)) or "no device"
             raise DeviceError(f"{self.entry}: its arrays live on {listed}; expected one GPU")
@@ -72,7 +72,8 @@ class Function:
         )
 
 
-def _place(kind: type) -> str:
+def place(kind: type) -> str:
+    """Where arrays of this type live: "cuda", "emulated", or "cpu"."""
     if kind is EmulatedArray:
         return "emulated"
     return "cuda" if is_cuda(kind) else "cpu"

@@ -1,5 +1,7 @@
 """NVRTC and its headers, numba-cuda and its NumPy, NCCL: what a GPU's kernels are made with."""
 
+import re
+
 from numpy import __version__ as NUMPY
 
 from ..cuda import toolkit
@@ -53,15 +55,15 @@ def numba_cuda(driver: Driver | None) -> Finding:
     if version is None:
         return Finding("numba-cuda", "missing", "not installed", extra(driver))
     text = f"{version} with NumPy {NUMPY}"
-    # It asks for numpy.row_stack, which NumPy 2.5 no longer has.
+    # It names numpy.row_stack, which NumPy 2.5 no longer has, while it loads its compiler.
     if _pair(version) <= (0, 30) and _pair(NUMPY) >= (2, 5):
-        text += ": its kernels do not compile"
-        return Finding("numba-cuda", "warning", text, "pip install 'numpy<2.5'")
+        text += ": does not compile by itself"
+        return Finding("numba-cuda", "warning", text, "outside gpuconv: pip install 'numpy<2.5'")
     return Finding("numba-cuda", "ok", text)
 
 
 def _pair(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def nccl(driver: Driver | None) -> Finding:

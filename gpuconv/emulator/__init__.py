@@ -14,6 +14,7 @@ from .errors import UndefinedBehaviourError as UndefinedBehaviourError
 from .errors import UninitializedError as UninitializedError
 from .function import Function as Function
 from .module import Module as Module
+from .numba_function import NumbaFunction as NumbaFunction
 from .options import MODES as MODES
 from .options import ORDERS as ORDERS
 from .options import Options as Options

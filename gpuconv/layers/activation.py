@@ -4,9 +4,8 @@ from typing import Any
 
 from .. import ops
 from ..errors import OptionError
-from ..ops._scalars import real
 from ..random import Stream
-from ..shapes import Shape, integer
+from ..shapes import Shape, integer, real
 from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 from .init import Constant
 from .parameter import Parameter

@@ -7,9 +7,8 @@ import numpy as np
 from .. import device as devices
 from .. import ops
 from ..errors import OptionError
-from ..ops._scalars import real
 from ..random import Stream
-from ..shapes import Shape
+from ..shapes import Shape, real
 from .base import Layer, NeedDx, kept, require_saved, wanted
 
 

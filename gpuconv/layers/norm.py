@@ -6,9 +6,8 @@ import numpy as np
 
 from .. import ops
 from ..errors import OptionError, ShapeError
-from ..ops._scalars import real
 from ..random import Stream
-from ..shapes import Shape, integer
+from ..shapes import Shape, integer, real
 from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 from .init import Constant
 from .parameter import Buffer, Parameter

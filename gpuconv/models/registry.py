@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import OptionError
 from ..graph import Graph
-from ..ops._scalars import real
-from ..shapes import Shape, integer
+from ..shapes import Shape, integer, real
 
 
 @dataclass(frozen=True)

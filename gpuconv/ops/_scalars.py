@@ -1,6 +1,6 @@
-"""Numbers that go with a call: checked options, and 0-d arrays for what changes between calls."""
+"""Numbers that go with a call: 0-d arrays for what changes between calls."""
 
-from math import inf, isfinite, nan
+from math import inf
 from numbers import Real
 from typing import Any
 
@@ -9,15 +9,7 @@ import numpy as np
 from .. import device as devices
 from ..errors import OptionError
 from ..random import Stream
-
-
-def real(value: Any, what: str, minimum: float = -inf, maximum: float = inf) -> float:
-    """``value`` as a finite float in [minimum, maximum]; raises OptionError naming ``what``."""
-    number = nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
-    if not (isfinite(number) and minimum <= number <= maximum):
-        limits = [f" >= {minimum:g}"] * (minimum > -inf) + [f" <= {maximum:g}"] * (maximum < inf)
-        raise OptionError(f"{what} must be a finite number{' and'.join(limits)}, got {value!r}")
-    return number
+from ..shapes import real
 
 
 def scalar(value: Any, what: str, like: np.ndarray, minimum: float = -inf) -> Any:

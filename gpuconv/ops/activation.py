@@ -11,8 +11,9 @@ from ..kernels.prelu import op as _prelu
 from ..kernels.relu import op as _relu
 from ..kernels.rrelu import op as _rrelu
 from ..random import Stream
+from ..shapes import real
 from ._call import call, float_array, numerics
-from ._scalars import place, real
+from ._scalars import place
 
 
 def _problem(

@@ -5,8 +5,8 @@ import numpy as np
 from .. import device as devices
 from ..errors import DataError, DtypeError, OptionError, ShapeError
 from ..kernels.cross_entropy import op as declared
+from ..shapes import real
 from ._call import call, float_array, numerics
-from ._scalars import real
 
 
 def _problem(

@@ -4,8 +4,9 @@ import numpy as np
 
 from ..kernels.dropout import op as declared
 from ..random import Stream
+from ..shapes import real
 from ._call import call, float_array, numerics
-from ._scalars import place, real
+from ._scalars import place
 
 
 def dropout(x: np.ndarray, p: float, stream: Stream, *, algorithm: str | None = None) -> np.ndarray:

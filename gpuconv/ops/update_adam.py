@@ -9,9 +9,9 @@ import numpy as np
 from .. import device as devices
 from ..errors import OptionError
 from ..kernels.adam import op as declared
-from ..shapes import integer
+from ..shapes import integer, real
 from ._call import call, float_array, numerics
-from ._scalars import real, scalar
+from ._scalars import scalar
 
 
 def _betas(betas: Sequence[float]) -> tuple[float, float]:

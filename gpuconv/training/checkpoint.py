@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,10 @@ from .._version import __version__
 from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
+from .optimizers import Optimizer
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -45,10 +48,14 @@ def save_weights(path: str | os.PathLike, net: Layer) -> None:
 
     Raises RunError if the file cannot be written.
     """
+    _save_arrays(Path(path), net.state_dict())
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     from safetensors.numpy import save
 
-    state = {n: np.asarray(devices.to_numpy(a), order="C") for n, a in net.state_dict().items()}
-    replace_file(Path(path), save(state))
+    host = {name: np.asarray(devices.to_numpy(a), order="C") for name, a in arrays.items()}
+    replace_file(path, save(host))
 
 
 def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -79,7 +86,10 @@ def versions() -> dict[str, str]:
 
 
 class Run:
-    """A run folder: ``run.json`` (settings, versions, figures), ``metrics.jsonl``, weights."""
+    """A run folder: ``run.json`` (settings, versions, figures), ``metrics.jsonl``, weights.
+
+    Until it is done, also ``checkpoint.safetensors``: what training goes on from.
+    """
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
         self.folder, self.info = folder, info
@@ -141,6 +151,50 @@ class Run:
     def save(self, net: Layer) -> None:
         """Write the weights; raises RunError if they cannot be written."""
         save_weights(self.folder / WEIGHTS, net)
+
+    def checkpoint(self, net: Layer, optimizer: Optimizer) -> None:
+        """Write the net's and the optimiser's state, whole or not at all.
+
+        Raises RunError if it cannot be written.
+        """
+        parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+        arrays = {f"{part}/{n}": a for part, state in parts.items() for n, a in state.items()}
+        _save_arrays(self.folder / CHECKPOINT, arrays)
+
+    def restore(self, net: Layer, optimizer: Optimizer) -> None:
+        """Put the last checkpoint's state back; without a checkpoint, change nothing.
+
+        Raises StateError, or the optimiser's OptionError, if it is damaged or of something else.
+        """
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        parts: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimizer": {}}
+        for name, array in load_weights(path).items():
+            part, _, own = name.partition("/")
+            if part not in parts:
+                raise StateError(f"{path}: holds {name!r}, which no checkpoint does")
+            parts[part][own] = array
+        net.load_state_dict(parts["net"])
+        optimizer.load_state_dict(parts["optimizer"])
+
+    def drop_checkpoint(self) -> None:
+        """Remove the checkpoint of a run that is done."""
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+
+    def cut_log(self, step: int) -> None:
+        """Leave out what metrics.jsonl says of later steps, and a line that was cut short."""
+        path, kept = self.folder / METRICS, []
+        if not path.exists():
+            return
+        for line in path.read_text(errors="replace").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                break
+            if record["step"] <= step:
+                kept.append(line + "\n")
+        replace_file(path, "".join(kept).encode())
 
     def net(self, device: str = "cpu") -> Graph:
         """The trained net; raises StateError or RunError if it cannot be read."""

@@ -9,7 +9,7 @@ import numpy as np
 from .. import device as devices
 from ..data import Loader
 from ..data.dataset import Dataset
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..layers import CrossEntropyLoss, Layer
 from .step import InferenceStep
 
@@ -31,9 +31,15 @@ def loader(
     """A Loader over a dataset, as the net's ``input_shape``, ``mean`` and ``std`` ask for.
 
     A net without them gets the dataset's own image shape and values in [0, 1]. What is not a
-    dataset must already be an iterable of (images, labels) and is returned as it is.
+    dataset must already be an iterable of (images, labels) and is returned as it is. Raises
+    DataError for what is neither.
     """
     if not hasattr(data, "classes"):
+        if not isinstance(data, Iterable):
+            raise DataError(
+                f"expected a dataset, as gpuconv.data.mnist('train') gives, or an iterable of "
+                f"(images, labels); got {data!r}"
+            )
         return data
     dataset = cast(Dataset, data)
     shape = getattr(net, "input_shape", None)
@@ -42,6 +48,13 @@ def loader(
         shape = (channels, height, width)
     mean, std = getattr(net, "mean", 0.0), getattr(net, "std", 1.0)
     return Loader(dataset, batch_size, input_shape=shape, mean=mean, std=std, **options)
+
+
+def as_batch(batch: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A batch as (images, labels); raises DataError for anything else."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise DataError(f"expected batches of (images, labels), got one that is {batch!r:.80}")
+    return batch[0], batch[1]
 
 
 def hits(prediction: Any, labels: Any) -> tuple[int, int]:
@@ -66,11 +79,14 @@ def evaluate(
 ) -> Evaluation:
     """Run the net over every image once; ``progress(images)`` hears of each batch.
 
-    Raises DataError for no images, and what loader and net raise.
+    Raises OptionError for what is no net or loss, DataError for no images or what is no data, and
+    what loader and net raise.
     """
+    if loss is not None and not isinstance(loss, Layer):
+        raise OptionError(f"evaluate: expected a loss, got {loss!r}")
     criterion, step = loss or CrossEntropyLoss(), InferenceStep(net)
     total, right, labelled, count = 0.0, 0, 0, 0
-    for images, labels in loader(net, data, batch_size):
+    for images, labels in map(as_batch, loader(net, data, batch_size)):
         prediction = step(images)
         target = devices.to_device(labels, devices.of(prediction))
         total += float(devices.to_numpy(criterion(prediction, target))) * len(labels)

@@ -11,10 +11,9 @@ from .. import device as devices
 from .. import ops
 from ..errors import OptionError
 from ..layers import Parameter
-from ..ops._scalars import real
-from ..shapes import integer
+from ..shapes import integer, real
 from .arena import Arena
-from .schedules import Schedule
+from .schedules import Schedule, check_schedule_state, load_schedule_state, schedule_state
 
 
 def _within(value: Any, low: float, high: float = inf) -> bool:
@@ -22,12 +21,21 @@ def _within(value: Any, low: float, high: float = inf) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) < high
 
 
+def _list(parameters: Any) -> list[Parameter]:
+    if not isinstance(parameters, Iterable):
+        raise OptionError(
+            f"optimizer: expected parameters, as net.parameters() gives; got {parameters!r}"
+        )
+    return list(parameters)
+
+
 class Optimizer:
     """Updates parameters in place from their gradients.
 
     ``lr`` is the learning rate, or a schedule of ``schedules.py`` (a function of the step).
     ``clip_norm`` / ``clip_value`` bound the gradient's norm / elements before each step. Parameters
-    without a gradient are left alone. Raises OptionError on bad options.
+    without a gradient are left alone. ``last_lr`` is the rate of the last step, as PyTorch's
+    ``get_last_lr``. Raises OptionError on bad options.
     """
 
     state_names: tuple[str, ...] = ()
@@ -48,7 +56,8 @@ class Optimizer:
         self.base_lr = lr
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.steps = 0
-        self.arena = Arena(list(parameters))
+        self.arena = Arena(_list(parameters))
+        self.last_lr: float | None = None
 
     @property
     def lr(self) -> float:
@@ -59,7 +68,7 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, once."""
         self.arena.refresh()
-        _ = self.lr  # a schedule that is off is found before anything changes
+        self.last_lr = self.lr  # a schedule that is off is found before anything changes
         self._clip()
         for part in self.arena.runs():
             self.update(part)
@@ -90,23 +99,29 @@ class Optimizer:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of the flat state arrays, and the number of steps taken."""
+        """Copies of the flat state arrays, the number of steps taken, and the schedule's state."""
         state = {name: devices.to_numpy(a).copy() for name, a in self.arena.states.items()}
-        return {**state, "steps": np.asarray(self.steps, np.int64)}
+        schedule = {f"schedule.{name}": a for name, a in schedule_state(self.base_lr).items()}
+        return {**state, **schedule, "steps": np.asarray(self.steps, np.int64)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from ``state_dict``; raises OptionError, changing nothing, if it is another's."""
         if not isinstance(state, Mapping):
             raise OptionError(f"optimizer: expected what state_dict gave, got {state!r}")
-        if "steps" not in state or not set(state) <= {"steps", *self.state_names}:
+        schedule = [f"schedule.{name}" for name in schedule_state(self.base_lr)]
+        needed, known = {"steps", *schedule}, ("steps", *schedule, *self.state_names)
+        if not needed <= set(state) or not set(state) <= set(known):
             came = ", ".join(sorted(map(str, state))) or "nothing"
             raise OptionError(
-                f"optimizer: got a state of {came}; expected "
-                f"{', '.join(('steps', *self.state_names))} of {type(self).__name__}"
+                f"optimizer: got a state of {came}; expected {', '.join(known)} of "
+                f"{type(self).__name__}"
             )
         steps = integer(state["steps"], "optimizer: steps", 0)
+        learned = {name.removeprefix("schedule."): state[name] for name in schedule}
+        check_schedule_state(learned)
         self.arena.refresh()
         self.arena.load_states({name: state[name] for name in self.state_names if name in state})
+        load_schedule_state(self.base_lr, learned)
         self.steps = steps
 
 

@@ -4,12 +4,16 @@ Every maker raises OptionError for rates or factors that are negative or no fini
 numbers of steps that are no integers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import cos, inf, pi
+from numbers import Real
+from typing import Any
+
+import numpy as np
 
 from ..errors import OptionError
-from ..ops._scalars import real
-from ..shapes import integer
+from ..shapes import integer, real
 
 Schedule = Callable[[int], float]
 
@@ -61,8 +65,16 @@ def warmup(schedule: Schedule, steps: int) -> Schedule:
     """``schedule`` times (step + 1) / steps during the first ``steps`` steps."""
     if not callable(schedule):
         raise OptionError(f"warmup: expected a schedule, as constant(0.1) gives; got {schedule!r}")
-    integer(steps, "warmup: steps", 0)
-    return lambda step: schedule(step) * min(1.0, (step + 1) / steps if steps else 1.0)
+    return _Warmup(schedule, integer(steps, "warmup: steps", 0))
+
+
+@dataclass(frozen=True)
+class _Warmup:
+    schedule: Schedule
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        return self.schedule(step) * min(1.0, (step + 1) / self.steps if self.steps else 1.0)
 
 
 class Plateau:
@@ -85,12 +97,50 @@ class Plateau:
     def __call__(self, step: int) -> float:
         return self.lr
 
-    def report(self, value: float) -> None:
-        """Take note of a new value; lowers the rate when patience has run out."""
+    def report(self, value: Any) -> None:
+        """Take note of a new value; lowers the rate when patience has run out.
+
+        NaN counts as no improvement. Raises OptionError for what is no number.
+        """
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise OptionError(f"Plateau: expected a number to report, got {value!r}")
         if value < self.best - self.threshold:
-            self.best, self.bad = value, 0
+            self.best, self.bad = float(value), 0
             return
         self.bad += 1
         if self.bad > self.patience:
             self.lr *= self.factor
             self.bad = 0
+
+
+_STATE = {"lr": np.float64, "best": np.float64, "bad": np.int64}
+
+
+def _plateau(schedule: Any) -> Plateau | None:
+    """The Plateau that a rate follows, behind a warm-up too: the only schedule with a state."""
+    while isinstance(schedule, _Warmup):
+        schedule = schedule.schedule
+    return schedule if isinstance(schedule, Plateau) else None
+
+
+def schedule_state(schedule: Any) -> dict[str, np.ndarray]:
+    """What a schedule has learned, as 0-d arrays by name; nothing for a function of the step."""
+    plateau = _plateau(schedule)
+    if plateau is None:
+        return {}
+    return {name: np.asarray(getattr(plateau, name), dtype) for name, dtype in _STATE.items()}
+
+
+def check_schedule_state(state: Mapping[str, Any]) -> None:
+    """Raise OptionError unless every value of a state is a number."""
+    for name, value in state.items():
+        if np.shape(value) != () or np.asarray(value).dtype.kind not in "fiu":
+            raise OptionError(f"schedule: expected a number as state {name!r}, got {value!r}")
+
+
+def load_schedule_state(schedule: Any, state: Mapping[str, Any]) -> None:
+    """Go on from ``schedule_state``."""
+    plateau = _plateau(schedule)
+    if plateau is not None:
+        for name in _STATE:
+            setattr(plateau, name, np.asarray(state[name]).item())

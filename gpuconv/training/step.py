@@ -51,9 +51,14 @@ class TrainStep:
 
 
 class InferenceStep:
-    """``step(images) -> prediction``: the net in evaluation mode, nothing kept."""
+    """``step(images) -> prediction``: the net in evaluation mode, nothing kept.
+
+    Raises OptionError for what is no net.
+    """
 
     def __init__(self, net: Layer) -> None:
+        if not isinstance(net, Layer):
+            raise OptionError(f"InferenceStep: expected a net, got {net!r}")
         self.net = net
 
     def __call__(self, images: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,7 @@ from ..data.dataset import Dataset
 from ..errors import DataError, NonFiniteLossError
 from ..layers import CrossEntropyLoss, Layer
 from ..shapes import integer
-from .evaluate import Batches, Evaluation, evaluate, hits, loader
+from .evaluate import Batches, Evaluation, as_batch, evaluate, hits, loader
 from .optimizers import Optimizer
 from .step import TrainStep
 
@@ -23,7 +24,7 @@ class State:
     """What a callback sees: ``event`` is "step" (every k steps) or "epoch" (at its end).
 
     ``loss`` and ``accuracy`` are means over the steps since the last event of the kind, ``losses``
-    their losses one by one; ``step`` counts from 1.
+    their losses one by one; ``step`` counts from 1, and ``lr`` is its learning rate.
     """
 
     trainer: "Trainer"
@@ -72,26 +73,31 @@ class Trainer:
         *,
         max_steps: int | None = None,
         augment: Any = None,
+        skip: int = 0,
     ) -> "Trainer":
         """Train for ``epochs`` over a dataset, or over an iterable of (images, labels).
 
         A dataset is shuffled anew each epoch, in a later call too: ``Trainer.epochs`` counts on.
-        ``max_steps`` counts the steps of this call. Raises NonFiniteLossError when the loss becomes
-        NaN or infinite, the net set back to its last good state; DataError when there is no batch.
+        ``max_steps`` counts the steps of this call. ``skip`` leaves out so many batches of the
+        first epoch: those before the place where training was interrupted.
+
+        Raises NonFiniteLossError when the loss becomes NaN or infinite, the net set back to its
+        last good state; DataError when there is no batch.
         """
         last = None
         if max_steps is not None:
             last = self.step.steps + integer(max_steps, "fit: max_steps", 1)
         options = {"shuffle": True, "augment": augment, "seed": self.seed}
         batches = loader(self.net, data, batch_size, **options)
-        self._good = []
+        self._good, left_out = [], integer(skip, "fit: skip", 0)
         try:
             for _ in range(integer(epochs, "fit: epochs", 1)):
                 if hasattr(batches, "set_epoch"):
                     batches.set_epoch(self.epochs)
                 self.epochs += 1
-                if not self._epoch(self.epochs, batches, last):
+                if not self._epoch(self.epochs, islice(batches, left_out, None), last):
                     break
+                left_out = 0
         finally:
             self.stop = False
         return self
@@ -99,7 +105,7 @@ class Trainer:
     def _epoch(self, epoch: int, batches: "Batches", last: int | None) -> bool:
         """One pass over the batches; False when training is to end."""
         window, whole = Tally(), Tally()
-        for images, labels in batches:
+        for images, labels in map(as_batch, batches):
             if not window.losses:
                 self._remember()
             window.add(self.step(images, labels), self.step.prediction, labels)
@@ -122,8 +128,9 @@ class Trainer:
         first = self.step.steps - len(window.losses) + 1
         for number, loss in enumerate(window.losses):
             if not isfinite(loss):
+                finite = tuple(enumerate(window.losses[:number], first))
                 where = f"the loss is {loss} at step {first + number} (epoch {epoch})"
-                self.give_up(where, self._good[-1 if number else 0])
+                self.give_up(where, self._good[-1 if number else 0], finite, epoch)
         self._tell(self._state("step", epoch, window))
         return window
 
@@ -135,7 +142,7 @@ class Trainer:
             self.step.steps,
             float(np.mean(tally.losses)),
             tally.hits / max(tally.labels, 1),
-            self.optimizer.lr,
+            self.optimizer.last_lr or 0.0,
             tally.images / (perf_counter() - tally.start),
             tuple(tally.losses),
         )
@@ -148,16 +155,25 @@ class Trainer:
         """Keep the state before this window and before the last one."""
         self._good = [*self._good[-1:], Snapshot(self.net, self.optimizer)]
 
-    def give_up(self, where: str, good: "Snapshot | None" = None) -> None:
+    def give_up(
+        self,
+        where: str,
+        good: "Snapshot | None" = None,
+        finite: tuple[tuple[int, float], ...] = (),
+        epoch: int = 0,
+    ) -> None:
         """Set the net back to a state whose loss was finite, and say ``where`` it broke.
 
-        Raises NonFiniteLossError. The state is ``good``, else that before the last loss reading.
+        Raises NonFiniteLossError, which carries ``finite`` and ``epoch``. The state is ``good``,
+        else that before the last loss reading.
         """
         good = good or self._good[-1]
         good.restore(self.net, self.optimizer)
         raise NonFiniteLossError(
             f"training: {where}; the net was set back to its state after step {good.steps}. Try a "
-            f"lower learning rate ({self.optimizer.lr:g} there), a warm-up, or clip_norm"
+            f"lower learning rate ({self.optimizer.lr:g} there), a warm-up, or clip_norm",
+            finite,
+            epoch,
         )
 
     def evaluate(self, data: "Dataset | Batches", batch_size: int = 256) -> Evaluation:

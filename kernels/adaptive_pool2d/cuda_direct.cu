@@ -6,22 +6,9 @@
 //   up, which keeps a plane's rounding errors down to those of its rows.
 // Grid: one thread for each result, striding over what is left. Shared memory: none.
 // Takes: every shape, float and double.
-// Next rung: a mean over the whole plane (global pooling) leaves most of the GPU idle; a warp or a
-//   block for each plane would read it together.
-#include "common.cuh"
-
-struct Bins {
-    INDEX h, w, p, q;
-};
-
-// Bin `i` of `bins` over `size` elements begins here and ends before the next line's.
-__device__ inline INDEX begin_of(INDEX i, INDEX size, INDEX bins) { return i * size / bins; }
-__device__ inline INDEX end_of(INDEX i, INDEX size, INDEX bins) {
-    return ((i + 1) * size + bins - 1) / bins;
-}
-__device__ inline INDEX size_of(INDEX i, INDEX size, INDEX bins) {
-    return end_of(i, size, bins) - begin_of(i, size, bins);
-}
+// Next rung: a mean over the whole plane (global pooling) leaves most of the GPU idle, and threads
+//   next to each other read a plane apart; a warp for each plane reads it together (warp).
+#include "bins.cuh"
 
 __device__ REAL bin_sum(const REAL* plane, Bins shape, INDEX p, INDEX q) {
     const INDEX left = begin_of(q, shape.w, shape.q), right = end_of(q, shape.w, shape.q);
@@ -32,10 +19,6 @@ __device__ REAL bin_sum(const REAL* plane, Bins shape, INDEX p, INDEX q) {
         sum += along;
     }
     return sum;
-}
-
-__device__ inline REAL elements(Bins shape, INDEX p, INDEX q) {
-    return (REAL)(size_of(p, shape.h, shape.p) * size_of(q, shape.w, shape.q));
 }
 
 extern "C" __global__ void adaptive_avg_pool2d(

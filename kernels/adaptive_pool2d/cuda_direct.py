@@ -3,8 +3,9 @@
 from typing import Any
 
 from gpuconv.cuda import Source
+from gpuconv.device import Device
 
-from .._cuda import Launcher
+from ._cuda import cost, launcher, struct
 from .op import AdaptivePool2dProblem, adaptive_avg_pool2d, adaptive_avg_pool2d_backward
 
 SOURCE = Source(__file__)
@@ -12,13 +13,15 @@ SOURCE = Source(__file__)
 
 def _launch(entry: str, problem: AdaptivePool2dProblem, out: Any, *arrays: Any) -> None:
     """A thread for each element of ``out``."""
-    sizes = {name: getattr(problem, name) for name in "hwpq"}
-    products = (problem.h + 1) * (problem.p + 1), (problem.w + 1) * (problem.q + 1)
-    run = Launcher(SOURCE, problem, *products)
-    run.each(entry, out.size, out, *arrays, run.struct(**sizes))
+    run = launcher(SOURCE, problem)
+    run.each(entry, out.size, out, *arrays, struct(run, problem))
 
 
-@adaptive_avg_pool2d.kernel("direct", backend="cuda")
+def _cost(problem: AdaptivePool2dProblem, device: Device) -> float:
+    return cost(problem, lanes=1)
+
+
+@adaptive_avg_pool2d.kernel("direct", backend="cuda", cost=_cost)
 def average(outs, ins, problem, work):
     """y = mean of the bin."""
     _launch("adaptive_avg_pool2d", problem, *outs, *ins)

@@ -73,9 +73,10 @@ def cases() -> Iterator[ArrayProblem]:
 
 
 def channel_cases() -> Iterator[ChannelSumProblem]:
-    """Batches of rows and of images, one channel, empty batch."""
+    """Batches of rows and of images, one channel, empty batch, sums that slices do not divide."""
     for shape in ((5, 3), (2, 3, 5, 7), (1, 1, 1, 1), (4, 1, 9, 9), (0, 3, 2, 2), (300, 2)):
         yield ChannelSumProblem(shape)
+    yield ChannelSumProblem((3, 2, 11, 13))
 
 
 def _per_element(problem: ArrayProblem) -> int:

@@ -118,6 +118,7 @@ def cases() -> Iterator[Conv2dProblem]:
     yield Conv2dProblem(1, 1, 1, 1, 1, 1, 1)
     yield Conv2dProblem(2, 1, 3, 3, 2, 5, 5, padding=((2, 3), (3, 2)))
     yield Conv2dProblem(0, 3, 7, 7, 4, 3, 3, padding=both)
+    yield Conv2dProblem(2, 3, 9, 10, 6, 3, 2, (2, 3), ((1, 2), (0, 1)), (2, 2), groups=3)
 
 
 def forward_cases() -> Iterator[Conv2dProblem]:

@@ -7,15 +7,9 @@
 // Grid: one thread for each result, striding over what is left. Shared memory: none.
 // Takes: every shape (padding on four sides, dilation, ceil_mode), float and double.
 // Next rung: windows that overlap read the same elements again; they mostly hit the L1 cache, so
-//   a tile in shared memory pays only where windows are large.
-#include "common.cuh"
-
-__device__ inline INDEX first_row(Pool2d pool, INDEX p) {
-    return p * pool.stride_h - pool.pad_top;
-}
-__device__ inline INDEX first_col(Pool2d pool, INDEX q) {
-    return q * pool.stride_w - pool.pad_left;
-}
+//   a tile in shared memory pays only where windows are large. An average over a large window is a
+//   long sum for one thread; a warp adds it up together (warp).
+#include "windows.cuh"
 
 // The flat index of the window's first maximum.
 __device__ INDEX largest(const REAL* plane, Pool2d pool, INDEX p, INDEX q) {
@@ -74,27 +68,6 @@ extern "C" __global__ void max_pool2d_backward(
         const INDEX start = plane * pool.p * pool.q;
         dx[i] = max_gradient(dy + start, index + start, pool, row, col);
     }
-}
-
-// How many of a window's positions along one axis lie in [low, high).
-__device__ INDEX counted(INDEX first, INDEX window, INDEX dilation, INDEX low, INDEX high) {
-    INDEX count = 0;
-    for (INDEX r = 0; r < window; ++r) {
-        const INDEX at = first + r * dilation;
-        if (low <= at && at < high) ++count;
-    }
-    return count;
-}
-
-// What window (p, q) divides by: positions of the image, and of the padding if it is included.
-__device__ REAL divisor(Pool2d pool, INDEX p, INDEX q) {
-    const INDEX top = pool.include_pad ? pool.pad_top : 0;
-    const INDEX left = pool.include_pad ? pool.pad_left : 0;
-    const INDEX bottom = pool.h + (pool.include_pad ? pool.pad_bottom : 0);
-    const INDEX right = pool.w + (pool.include_pad ? pool.pad_right : 0);
-    const INDEX rows = counted(first_row(pool, p), pool.r, pool.dilation_h, -top, bottom);
-    const INDEX cols = counted(first_col(pool, q), pool.s, pool.dilation_w, -left, right);
-    return (REAL)(rows * cols);
 }
 
 __device__ REAL window_sum(const REAL* plane, Pool2d pool, INDEX p, INDEX q) {

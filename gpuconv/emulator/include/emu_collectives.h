@@ -17,10 +17,11 @@ EMU_INLINE void __syncwarp(unsigned mask = 0xffffffffu, int line = __builtin_LIN
   emu::warp_barrier(mask, line);
 }
 
-// Blocks run one after another and memory is coherent: a fence has nothing to do.
-EMU_INLINE void __threadfence() {}
+// Memory is coherent here: a fence has nothing to do but to be seen by the checks. Within a block
+// they want a barrier anyway.
+EMU_INLINE void __threadfence() { emu::memory_fence(); }
 EMU_INLINE void __threadfence_block() {}
-EMU_INLINE void __threadfence_system() {}
+EMU_INLINE void __threadfence_system() { emu::memory_fence(); }
 
 EMU_INLINE unsigned __activemask() { return emu::active_mask(); }
 EMU_INLINE unsigned __ballot_sync(unsigned mask, int predicate, int line = __builtin_LINE()) {

@@ -52,6 +52,7 @@ EMU_HIDDEN void copy_async(void* to, const void* from, int bytes, int source_byt
 EMU_HIDDEN void commit_async();
 EMU_HIDDEN void wait_async(int pending);
 
+EMU_HIDDEN void memory_fence();
 EMU_HIDDEN void note_atomic(const void* address, unsigned long size, void* pc);
 EMU_HIDDEN void* copy_bytes(void* to, const void* from, unsigned long size);
 EMU_HIDDEN void* set_bytes(void* to, int value, unsigned long size);

@@ -39,11 +39,14 @@ bool open_barrier() {
   }
   if (!waiting || waiting < (strict ? threads.size() : live)) return false;
   const int result = reduced(first->wait.reduce, positive, waiting);
+  std::vector<Thread*> group;
   for (Thread& t : threads) {
     if (t.state != State::at_barrier) continue;
     t.state = State::ready;
     t.wait.result = result;
+    group.push_back(&t);
   }
+  share_views(group);
   epoch++;
   barriers_passed++;
   return true;
@@ -89,9 +92,13 @@ static void order_lanes(void**, unsigned mask) {
     warp[lane].seen[lane] = ++warp[lane].clock;
     for (int i = 0; i < 32; i++) joined[i] = std::max(joined[i], warp[lane].seen[i]);
   }
+  std::vector<Thread*> group;
   for (unsigned lane = 0; lane < 32; lane++) {
-    if (mask >> lane & 1) memcpy(warp[lane].seen, joined, sizeof joined);
+    if (!(mask >> lane & 1)) continue;
+    memcpy(warp[lane].seen, joined, sizeof joined);
+    group.push_back(&warp[lane]);
   }
+  share_views(group);
 }
 
 void warp_barrier(unsigned mask, int line) {

@@ -108,6 +108,7 @@ static void set_up(Launch& launch) {
   barriers_passed = launch.blocks_run = 0;
   fault = {};
   block_starts.clear();
+  forget_fences();
   prepare_fibers(launch.stacks);
   seed_order(launch.seed);
   set_threads(position.block_dim);

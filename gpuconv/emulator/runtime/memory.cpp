@@ -97,6 +97,7 @@ void note(const void* address, size_t size, Access access, const void* pc) {
 
 void note_atomic(const void* address, unsigned long size, void* pc) {
   note(address, size, {true, true}, pc);
+  if (checking && current) order_atomic(address);
 }
 
 void* copy_bytes(void* to, const void* from, unsigned long size) {

@@ -2,6 +2,7 @@
 #include "async.cpp"
 #include "callbacks.cpp"
 #include "collectives.cpp"
+#include "fences.cpp"
 #include "fiber.cpp"
 #include "launch.cpp"
 #include "memory.cpp"

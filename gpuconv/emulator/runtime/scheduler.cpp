@@ -141,6 +141,7 @@ bool run_block() {
   live = threads.size();
   block_epoch = ++epoch;
   if (checking) block_starts.push_back({epoch, block_linear});
+  start_fences();
   next_fresh = 0;
   for (Thread& t : threads) {
     t.state = State::fresh;

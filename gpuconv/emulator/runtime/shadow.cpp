@@ -3,8 +3,8 @@
 // write, must be ordered:
 //   - by a barrier of the block between them (their epochs differ), or
 //   - by a __syncwarp that both lanes took part in, directly or through others (vector clocks;
-//     Lamport, "Time, clocks, and the ordering of events", CACM 21(7), 1978), and
-//   - blocks are never ordered.
+//     Lamport, "Time, clocks, and the ordering of events", CACM 21(7), 1978), or
+//   - by fences and a counter that both used atomically (fences.cpp); nothing else orders blocks.
 // Two atomics need no order. Shuffles and votes give none, as CUDA does not promise any.
 #include <sys/mman.h>
 
@@ -55,12 +55,13 @@ static bool of_this_block(const Stamp& s) { return s.epoch >= block_epoch; }
 // Does the access of the stamp come before whatever the current thread does now?
 static bool ordered(const Stamp& s, const Region& region) {
   if (s.epoch == 0) return true;
-  if (!of_this_block(s)) return region.is_shared();
+  if (!of_this_block(s)) return region.is_shared() || acquired(s);
   if (s.mark == many_blocks) return false;
   if (s.epoch < epoch) return true;
   if (s.mark == many_threads) return false;
   if (s.thread == current->linear) return true;
-  return s.thread / 32 == current->warp && current->seen[s.thread % 32] > s.clock;
+  if (s.thread / 32 == current->warp && current->seen[s.thread % 32] > s.clock) return true;
+  return acquired(s);
 }
 
 struct Here {  // the access in hand, for reports
@@ -107,7 +108,10 @@ static void check_written(const Cell& cell, const Here& here) {
   if (written && write.mark == in_flight && of_this_block(write)) {
     race(here, write, "asynchronous copy (nobody waited for it)");
   }
-  if (!ordered(write, here.region) && !(here.access.atomic && write.atomic)) {
+  if (write.atomic && (here.access.atomic || acquired_counter(here.region.base + here.offset))) {
+    return;
+  }
+  if (!ordered(write, here.region)) {
     race(here, write, write.atomic ? "atomic access" : "write");
   }
 }

@@ -50,14 +50,20 @@ struct Wait {  // what a thread that is not ready waits for
   void* argument;
   unsigned mask;
 };
+using View = std::map<const void*, size_t>;  // counter -> how many accesses to it one knows of
+struct Fence {  // the last __threadfence of a thread
+  uint32_t epoch = 0, clock = 0, seen[32] = {};
+};
 struct Thread {
   uint3 index;
   unsigned linear, lane, warp;
   State state;
   Fiber* fiber;
   Wait wait;
-  uint32_t clock = 0;           // +1 at each __syncwarp
+  uint32_t clock = 0;           // +1 at each __syncwarp and __threadfence
   uint32_t seen[32] = {};       // lane l's accesses before its clock was seen[l] come before mine
+  Fence fence;
+  View observed, acquired;      // by its atomics; by a fence behind them
   std::vector<AsyncCopy> open;  // issued, in no group yet
   std::vector<std::vector<AsyncCopy>> groups;  // committed, oldest first
 };
@@ -141,6 +147,14 @@ void note(const void* address, size_t size, Access access, const void* pc);
 Region* find_region(const char* at, size_t size, Access access, const void* pc);
 void track(Region& region, size_t offset, size_t size, Access access, const void* pc);
 void mark_async(Region& region, size_t offset, size_t size, bool landed, const void* pc);
+
+// ---- order between blocks: fences.cpp
+void forget_fences();
+void start_fences();
+void order_atomic(const void* address);
+void share_views(const std::vector<Thread*>& group);
+bool acquired(const Stamp& s);
+bool acquired_counter(const void* address);
 
 // ---- asynchronous copies: async.cpp
 void forget_copies(Thread& thread);

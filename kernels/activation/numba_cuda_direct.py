@@ -1,0 +1,80 @@
+"""direct: leaky ReLU, ELU and their gradients, one thread per element, written in Python.
+
+Idea: a thread takes an element, then the one a whole grid further. A slope or alpha comes as a
+  NumPy scalar of the arrays' dtype: a Python float would be sent as 64 bits, and what it meets
+  would be computed in 64 bits, where CUDA C++ would round it to the parameter's type.
+  ``math.exp`` and ``math.expm1`` become the function of the argument's type.
+Grid: one thread for each element, striding over what is left. Shared memory: none.
+Takes: every shape, float32 and float64; an index has 64 bits.
+Next rung: memory is the limit: fuse it with what wrote x.
+"""
+
+import math
+
+import numpy as np
+
+from gpuconv.cuda.numba import cuda
+
+from .._numba_cuda import each
+from .op import elu, elu_backward, leaky_relu, leaky_relu_backward
+
+
+@cuda.jit
+def leak(y, x, slope):
+    """y = slope * x where x <= 0, else x."""
+    zero = x.dtype.type(0)
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        y[i] = slope * x[i] if x[i] <= zero else x[i]
+
+
+@cuda.jit
+def leak_gradient(dx, dy, x, slope):
+    """dx = slope * dy where x <= 0, else dy."""
+    zero = x.dtype.type(0)
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        dx[i] = slope * dy[i] if x[i] <= zero else dy[i]
+
+
+@cuda.jit
+def saturate(y, x, alpha):
+    """y = alpha * (e^x - 1) where x <= 0, else x."""
+    zero = x.dtype.type(0)
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        y[i] = alpha * math.expm1(x[i]) if x[i] <= zero else x[i]
+
+
+@cuda.jit
+def saturate_gradient(dx, dy, x, alpha):
+    """dx = alpha * e^x * dy where x <= 0, else dy."""
+    zero = x.dtype.type(0)
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        dx[i] = alpha * math.exp(x[i]) * dy[i] if x[i] <= zero else dy[i]
+
+
+def _each(kernel, outs, ins, problem, constant):
+    flat = (array.reshape(-1) for array in (*outs, *ins))
+    each(kernel, outs[0].size, *flat, np.dtype(problem.dtype).type(constant))
+
+
+@leaky_relu.kernel("direct", backend="numba_cuda", rank=95)
+def leaky(outs, ins, problem, work):
+    """y = negative_slope * x where x <= 0, else x."""
+    _each(leak, outs, ins, problem, problem.negative_slope)
+
+
+@leaky_relu_backward.kernel("direct", backend="numba_cuda", rank=95)
+def leaky_gradient(outs, ins, problem, work):
+    """dx = negative_slope * dy where x <= 0, else dy."""
+    _each(leak_gradient, outs, ins, problem, problem.negative_slope)
+
+
+@elu.kernel("direct", backend="numba_cuda", rank=95)
+def exponential(outs, ins, problem, work):
+    """y = alpha * (e^x - 1) where x <= 0, else x."""
+    _each(saturate, outs, ins, problem, problem.alpha)
+
+
+@elu_backward.kernel("direct", backend="numba_cuda", rank=95)
+def exponential_gradient(outs, ins, problem, work):
+    """dx = alpha * e^x * dy where x <= 0, else dy."""
+    _each(saturate_gradient, outs, ins, problem, problem.alpha)

@@ -1,0 +1,174 @@
+"""Which cases of the battery, and which tests, run a mutated line."""
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gpuconv import battery, emulator, registry
+from gpuconv.cuda import Source
+from gpuconv.cuda import launch as door
+from gpuconv.device import EMULATED
+
+from .code import KERNELS, ROOT, code
+from .kinds import Mutant
+
+TESTS = sorted((ROOT / "tests").glob("test_cuda_*.py"))
+Entry = tuple[str, str]  # a .cu relative to the repository, and the name of a kernel in it
+
+
+@dataclass(frozen=True)
+class Check:
+    """One case of the battery."""
+
+    op: registry.Op
+    kernel: registry.Kernel
+    problem: registry.Problem
+    optional: bool
+
+    def __call__(self) -> None:
+        battery.check(self.op, self.kernel, self.problem, EMULATED, optional=self.optional)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What every check and test launched, the cheapest checks first."""
+
+    checks: dict[Check, frozenset[Entry]]
+    tests: dict[str, frozenset[Entry]]
+
+    def of(self, mutant: Mutant) -> tuple[list[Check], list[str]]:
+        """The checks and tests that run what the mutant changes."""
+        hit = entries(mutant)
+        return [c for c, seen in self.checks.items() if seen & hit], [
+            t for t, seen in self.tests.items() if seen & hit
+        ]
+
+
+@functools.cache
+def sources_with(file: str) -> tuple[Source, ...]:
+    """Every ``.cu`` that is, or includes, the file."""
+    found = [Source(path) for path in sorted(KERNELS.rglob("*.cu"))]
+    return tuple(s for s in found if ROOT / file in (s.path, *s.headers.values()))
+
+
+@functools.cache
+def _bodies(source: Source) -> dict[str, str]:
+    """The code of every function, struct and macro that a source sees, by name."""
+    found: dict[str, str] = {}
+    for path in (source.path, *source.headers.values()):
+        for part in code(path.read_text()):
+            found[part.function] = f"{found.get(part.function, '')} {part.text}"
+    return found
+
+
+def entries(mutant: Mutant) -> frozenset[Entry]:
+    """The kernels that the mutated function is part of, directly or not."""
+    found = set()
+    for source in sources_with(mutant.file):
+        bodies, reached, size = _bodies(source), {mutant.function}, 0
+        while size < len(reached):
+            size = len(reached)
+            word = re.compile(rf"\b(?:{'|'.join(map(re.escape, reached))})\b")
+            reached |= {name for name, text in bodies.items() if word.search(text)}
+        hit = reached & set(source.entries) or set(source.entries)
+        found |= {(source.path.relative_to(ROOT).as_posix(), name) for name in hit}
+    return frozenset(found)
+
+
+def cases(family: str | None = None) -> Iterator[Check]:
+    """Every case of every CUDA kernel (or those of one family), float32 and small ones first."""
+    found = [
+        Check(op, kernel, problem, optional)
+        for op in registry.ops().values()
+        for kernel in op.kernels()
+        for problem in battery.cases(op)
+        for optional in battery.variants(op)
+        if family is None or op.family.endswith(f".{family}")
+        if kernel.objection(problem, EMULATED, registry.current_limits()) is None
+    ]
+    return iter(sorted(found, key=lambda c: (c.problem.dtype, c.op.flops(c.problem))))
+
+
+def measure(family: str | None = None, tests: bool = True) -> Reach:
+    """Run everything on the sources as they are; raises what a failing check raises."""
+    _remember_references()
+    seen = _record()
+    checks, ran = {}, {}
+    for check in cases(family):
+        seen.clear()
+        check()
+        checks[check] = frozenset(seen)
+    if tests:
+        noted = _Noted(seen, ran)
+        if pytest.main([*QUIET, *map(str, TESTS)], plugins=[noted]):
+            raise RuntimeError("a test fails before anything is changed")
+    return Reach(checks, ran)
+
+
+QUIET = [
+    "-q",
+    "-x",
+    "-p",
+    "no:cacheprovider",
+    "--no-header",
+    "--no-summary",
+    "--rootdir",
+    str(ROOT),
+]
+
+
+def _remember_references() -> None:
+    """Keep what the reference gives: no mutant changes it, and it takes longer than the kernel."""
+    for op in registry.ops().values():
+        op.reference = _remembered(op.reference)
+
+
+def _remembered(reference):
+    kept = {}
+
+    @functools.wraps(reference)
+    def answer(problem, *arrays):
+        key = problem, *(None if a is None else (a.dtype.str, a.tobytes()) for a in arrays)
+        if key not in kept:
+            kept[key] = reference(problem, *arrays)
+        return kept[key]
+
+    return answer
+
+
+def _record() -> set[Entry]:
+    """A set to which every launch of a kernel of this repository is added from now on."""
+    seen: set[Entry] = set()
+    launched, found = door.Function.__call__, emulator.Module.function
+
+    def note(path: Path, entry: str) -> None:
+        if path.is_relative_to(ROOT):
+            seen.add((path.relative_to(ROOT).as_posix(), entry))
+
+    def launch(self, *args, **options):
+        note(self.source.path.resolve(), self.entry)
+        return launched(self, *args, **options)
+
+    def function(self, name):
+        note(Path(self._source.name), name)
+        return found(self, name)
+
+    door.Function.__call__, emulator.Module.function = launch, function
+    return seen
+
+
+class _Noted:
+    """A pytest plugin: what each test launches."""
+
+    def __init__(self, seen: set[Entry], ran: dict[str, frozenset[Entry]]) -> None:
+        self.seen, self.ran = seen, ran
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self.seen.clear()
+
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        self.ran[item.nodeid] = frozenset(self.seen)
