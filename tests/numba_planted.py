@@ -1,4 +1,4 @@
-"""Kernels in Python with one fault each; a comment names the error and, where it is sure, the thread.
+"""Kernels in Python with one fault each; a comment names the error and, if it is sure, the thread.
 
 Each takes an output y and an input x of 64 elements.
 """

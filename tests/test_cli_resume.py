@@ -96,26 +96,28 @@ def test_a_run_may_be_stopped_more_than_once(interrupted, whole, monkeypatch):
 
 def test_a_killed_run_goes_on_from_its_last_epoch(tmp_path, data):
     options = [*OPTIONS, "--data", data, "--read-every", 1]
-    many = [*options, "--epochs", 400, "--lr", 0.001, "--eval-every", 0]
+    many = [*options, "--epochs", 5000, "--lr", 0.001, "--eval-every", 0]
     process = start("train", *many, "--out", tmp_path / "run")
     while not (line := process.stdout.readline()).startswith("epoch   3"):
         assert line, process.stderr.read()
     process.kill()
     finish(process)
     assert information(tmp_path / "run")["status"] == "running"
+    taken = int(gcv.load_weights(tmp_path / "run" / checkpoint.CHECKPOINT)["optimizer/steps"])
+    end = taken + 2 * PER_EPOCH
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
     with (tmp_path / "copy" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 1234567, "epoch": 1, "loss": 0.5}\n{"step": 12345')
     for name in ("run", "copy"):
         with pytest.MonkeyPatch.context() as patch:
-            stop_at(patch, 30 * PER_EPOCH)
+            stop_at(patch, end)
             assert run("train", "--resume", tmp_path / name).exit_code == INTERRUPTED
     with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, 30 * PER_EPOCH)
+        stop_at(patch, end)
         assert run("train", *many, "--out", tmp_path / "other").exit_code == INTERRUPTED
-    (step,) = information(tmp_path / "run")["resumed"]
-    assert step % PER_EPOCH == 0
-    assert step >= 3 * PER_EPOCH
+    assert information(tmp_path / "run")["resumed"] == [taken]
+    assert taken % PER_EPOCH == 0
+    assert taken >= 3 * PER_EPOCH
     expected = contents(tmp_path / "other")
     for name in ("run", "copy"):
         found = contents(tmp_path / name)

@@ -142,7 +142,7 @@ def test_numba_does_not_warn_of_small_grids(gpu):
     before = config.CUDA_LOW_OCCUPANCY_WARNINGS
     with gpu._few_blocks_are_fine():
         assert not config.CUDA_LOW_OCCUPANCY_WARNINGS
-    assert config.CUDA_LOW_OCCUPANCY_WARNINGS == before
+    assert before == config.CUDA_LOW_OCCUPANCY_WARNINGS
 
 
 # Importing

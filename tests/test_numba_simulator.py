@@ -129,7 +129,9 @@ def test_bad_launches_are_refused(kernels, grid, block, args, error, match):
 
 def test_threads_run_in_the_order_that_is_asked_for(kernels):
     function, found = emulator.NumbaFunction(kernels.arrivals), {}
-    for options in (Options("check", o, s) for o, s in zip((*ORDERS, "random"), (0, 0, 1, 2))):
+    for options in (
+        Options("check", o, s) for o, s in zip((*ORDERS, "random"), (0, 0, 1, 2), strict=True)
+    ):
         y, count = np.zeros(64, np.int32), np.zeros(1, np.int32)
         function((2,), (32,), (y, count), options)
         found[options.order, options.seed] = y.tolist()

@@ -48,7 +48,7 @@ class Function:
         if len(places) != 1 or "cpu" in places:
             listed = ", ".join(sorted(places)) or "no device"
             raise DeviceError(f"{self.entry}: its arrays live on {listed}; expected one GPU")
-        if 0 not in grid and not recorded(Launch(self, grid, block, shared_mem)):
+        if 0 not in grid and not recorded(Launch(self, grid, block, tuple(args), shared_mem)):
             function = self._emulated() if "emulated" in places else self._cuda()
             function(grid, block, tuple(args), shared_mem=shared_mem)
 

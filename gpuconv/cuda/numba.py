@@ -1,4 +1,4 @@
-"""Kernels in Python: ``from gpuconv.cuda.numba import cuda`` in place of ``from numba import cuda``.
+"""Kernels in Python: ``from gpuconv.cuda.numba import cuda``, not ``from numba import cuda``.
 
 ``@cuda.jit`` and all that a kernel uses are Numba-CUDA's. But a kernel is bound to Numba only when
 it is launched on a GPU, so that declaring it imports nothing; on device "emulated" it is bound to
@@ -6,7 +6,7 @@ the simulator (``gpuconv.emulator.NumbaFunction``). Importing this module raises
 where the package numba-cuda is not installed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from types import FunctionType
@@ -32,8 +32,8 @@ class Jitted:
 
     def __call__(self, *args: Any) -> NoReturn:
         raise KernelError(
-            f"{self.__name__}: launch() runs a kernel; a device function is called by its bare name "
-            "in a kernel"
+            f"{self.__name__}: launch() runs a kernel; a device function is called by its bare "
+            "name in a kernel"
         )
 
     @cached_property

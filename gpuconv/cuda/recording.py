@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .launch import Dim, Function
@@ -17,6 +17,7 @@ class Launch:
     function: "Function"
     grid: "Dim"
     block: "Dim"
+    args: tuple[Any, ...]
     shared_mem: int
 
 

@@ -98,7 +98,9 @@ class Watched:
         self._whole = values.dtype.kind in "iu"
         self.dtype, self.shape = values.dtype, values.shape
         self.ndim, self.size = values.ndim, values.size
-        self._written, self._read = shadows or (_blank(values), _blank(values) if own else None)
+        made = shadows or (_blank(values), _blank(values) if own else None)
+        self._written: np.ndarray = made[0]
+        self._read: Any = made[1]
 
     def __len__(self) -> int:
         return len(self._values)

@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 from .errors import BarrierError
-from .numba_arrays import Fault, Now
-from .numba_names import WARP, Cuda, Dim, Stop
+from .numba_arrays import WARP, Fault, Now
+from .numba_names import Cuda, Dim, Stop
 
 
 class Thread:

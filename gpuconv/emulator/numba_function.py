@@ -20,6 +20,7 @@ from .numba_source import is_cuda, is_jitted, rebound, stopping, waits
 from .options import Options
 
 _HERE = str(Path(__file__).parent)
+PLAIN = Options()
 _ARITHMETIC = (ZeroDivisionError, OverflowError, FloatingPointError)
 
 
@@ -59,7 +60,7 @@ class NumbaFunction:
         grid: Sequence[int],
         block: Sequence[int],
         args: Sequence[Any],
-        options: Options = Options(),
+        options: Options = PLAIN,
     ) -> None:
         """Run every block. Arrays are NumPy's, numbers NumPy's or ints; tuples of ints are taken.
 
@@ -120,7 +121,7 @@ class NumbaFunction:
         elif isinstance(error, _ARITHMETIC):
             kind = UndefinedBehaviourError
         file, line = place or _place(error)
-        thread, block = tuple(self._now.index), tuple(self._cuda.blockIdx)
+        thread, block = self._now.index, self._cuda.blockIdx
         raise kind(message, self.name, file, line, thread, block) from error
 
 

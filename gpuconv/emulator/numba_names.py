@@ -57,7 +57,7 @@ class Cuda:
 
     def gridsize(self, dimensions: int) -> Any:
         """The threads of the whole grid along each dimension."""
-        return _first(dimensions, ((b, d, 0) for b, d in zip(self.gridDim, self.blockDim)))
+        return _first(dimensions, zip(self.gridDim, self.blockDim, (0, 0, 0), strict=True))
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a * b + c, rounded once where double is wide enough."""
@@ -135,7 +135,10 @@ def _of_lane(values: Values, source: int, instead: int | None = None) -> Any:
 MATH = SimpleNamespace(
     **{
         name: getattr(np, name)
-        for name in "ceil cos exp expm1 fabs floor isinf isnan log log1p sin sqrt tanh".split()
+        for name in (
+            *("ceil", "cos", "exp", "expm1", "fabs", "floor", "isinf", "isnan", "log", "log1p"),
+            *("sin", "sqrt", "tanh"),
+        )
     },
     inf=np.inf,
     nan=np.nan,

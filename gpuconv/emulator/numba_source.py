@@ -15,10 +15,11 @@ from typing import Any
 from ..errors import KernelError
 
 COLLECTIVES = frozenset(
-    """
-    syncthreads syncthreads_and syncthreads_count syncthreads_or syncwarp
-    shfl_sync shfl_down_sync shfl_up_sync shfl_xor_sync all_sync any_sync ballot_sync
-    """.split()
+    (
+        *("syncthreads", "syncthreads_and", "syncthreads_count", "syncthreads_or", "syncwarp"),
+        *("shfl_sync", "shfl_down_sync", "shfl_up_sync", "shfl_xor_sync"),
+        *("all_sync", "any_sync", "ballot_sync"),
+    )
 )
 Replace = Callable[[Any], Any]
 
@@ -39,7 +40,8 @@ def used(function: FunctionType) -> Iterator[tuple[str, Any]]:
     names = function.__code__.co_names
     yield from ((n, function.__globals__[n]) for n in names if n in function.__globals__)
     cells = function.__closure__ or ()
-    yield from ((n, c.cell_contents) for n, c in zip(function.__code__.co_freevars, cells))
+    free = zip(function.__code__.co_freevars, cells, strict=True)
+    yield from ((name, cell.cell_contents) for name, cell in free)
 
 
 def waits(function: FunctionType) -> bool:
@@ -75,7 +77,8 @@ def _tree(function: FunctionType) -> ast.Module:
         text = textwrap.dedent(inspect.getsource(function))
     except OSError:
         raise KernelError(
-            f"{function.__name__}: its source cannot be read, and it has barriers; define it in a file"
+            f"{function.__name__}: its source cannot be read, and it has barriers; define it in a "
+            "file"
         ) from None
     tree = ast.parse(text)
     ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
@@ -93,7 +96,7 @@ class _Stopping(ast.NodeTransformer):
         called = node.func
         if isinstance(called, ast.Attribute) and called.attr in COLLECTIVES:
             return ast.copy_location(ast.Yield(node), node)
-        callee = self._scope.get(called.id) if isinstance(called, ast.Name) else None
+        callee: Any = self._scope.get(called.id) if isinstance(called, ast.Name) else None
         if is_jitted(callee) and waits(callee.py_func):
             return ast.copy_location(ast.YieldFrom(node), node)
         return node

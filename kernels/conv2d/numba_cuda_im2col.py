@@ -4,13 +4,15 @@ Idea: for one image after the other, a first launch writes into the workspace, f
   column of all pixels that it looks at; a second multiplies the weights with that matrix by tiles
   of 16 x 16 in shared memory (Chellapilla et al. 2006). The matrix is R S times as large as the
   image; the tiled kernel beside this file does the same product and never writes it.
-  The product reads two plain matrices. In CUDA C++ that is a function of pointers and leading
-  dimensions; here it takes views, ``y[n]``, and asks an array for its shape.
+  cuda_im2col_gemm.cu takes a chunk of the batch at a time, hands pointers and leading dimensions
+  to a product with 4 x 4 results in a thread, and has both gradients. Here the launches take views
+  of an image, ``y[n]`` and ``x[n]``, and ask an array for its shape.
 Grid: one thread for each element of the matrix; one block for each tile of the product.
 Shared memory: two tiles of 16 x 17 for the product.
 Takes: every shape (strides, padding on four sides, dilation, groups), float32 and float64. The
   workspace holds the matrix of one image.
-Next rung: a product with 4 x 4 results in each thread; or none of the traffic, see tiled.
+Next rung: a product with 4 x 4 results in each thread (cuda_im2col_gemm.cu); or none of the
+  traffic (numba_cuda_tiled.py).
 """
 
 from gpuconv.cuda.numba import cuda
@@ -24,7 +26,7 @@ from .op import Conv2dProblem, conv2d
 
 @cuda.jit
 def write_columns(columns, image, width, window):
-    """columns (C, R, S, outputs) of an image (C, H, W), 0 in the padding; ``width`` outputs a row."""
+    """columns (C, R, S, outputs) of an image (C, H, W), 0 in the padding; a row is ``width``."""
     stride, pad, dilation = window
     for i in range(cuda.grid(1), columns.size, cuda.gridsize(1)):
         c, r, s, at = unravel(i, columns.shape)

@@ -5,12 +5,15 @@ Idea: y = weight x pixels, where a row of the one holds a filter's taps and a co
   16 x 16 tile of it fetches the pixels from where they lie. It keeps that tile and one of weights
   in shared memory, so that each element fetched is used 16 times. 16 products are summed up, then
   16 such sums: rounding grows with the length of a chain.
-  A CUDA C++ kernel may size its tiles by macros and have several results in a thread's registers.
-  Here ``cuda.shared.array`` wants a constant shape, and a barrier is ``cuda.syncthreads()``.
+  cuda_implicit_gemm.cu does the same with 4 x 4 results in each thread's registers, and for both
+  gradients. Here a thread has one result: Numba keeps no array in registers for sure. In place of
+  ``__shared__`` stands ``cuda.shared.array``, which wants a constant shape and takes the arrays'
+  dtype; in place of ``__syncthreads``, ``cuda.syncthreads()``.
 Grid: one block of 256 threads for each tile of 16 filters and 16 outputs, striding over the rest.
 Shared memory: two tiles of 16 x 17.
 Takes: every shape (strides, padding on four sides, dilation, groups), float32 and float64.
-Next rung: two shared reads for each multiply-add; a thread with 4 x 4 results needs half a read.
+Next rung: two shared reads for each multiply-add; a thread with 4 x 4 results needs half a read
+  (cuda_implicit_gemm.cu).
 """
 
 from gpuconv.cuda.numba import cuda
@@ -34,7 +37,7 @@ def pixel(x, n, c, p, q, tap, size, window):
 
 @cuda.jit
 def outputs(y, x, weight, bias, has_bias, relu, size, window):
-    """y = weight x pixels; y is (N, groups, filters of one, P, Q), weight (groups, filters, taps)."""
+    """y (N, groups, filters of one, P, Q) = weight (groups, filters of one, taps) x pixels."""
     weights = cuda.shared.array(TILE_SHAPE, x.dtype)
     pixels = cuda.shared.array(TILE_SHAPE, x.dtype)
     down, across, zero = cuda.threadIdx.x // TILE, cuda.threadIdx.x % TILE, x.dtype.type(0)

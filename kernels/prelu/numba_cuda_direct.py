@@ -4,11 +4,11 @@ Idea: dx needs its own element only. A weight's gradient is a sum over all eleme
   a block's threads add up every 256th each; then the lanes of a warp exchange their sums by
   ``cuda.shfl_xor_sync`` five times, after which each holds the warp's; one barrier later a
   thread adds up what the 8 warps left in shared memory. The order is the same every time.
-  In CUDA C++ block_sum (common.cuh) does it by halves through shared memory, with 9 barriers.
+  cuda_direct.cu writes dx on the way and adds up halves in shared memory, with 9 barriers.
 Grid: one thread for each element; one block of 256 threads for each weight. Both stride over what
   is left. Shared memory: a number for each warp.
 Takes: every shape, one weight or one a channel, float32 and float64; an index has 64 bits.
-Next rung: one weight for all elements keeps one block busy; sum slices in a first launch.
+Next rung: one weight for all elements keeps one block busy; cuda_direct.cu sums slices first.
 """
 
 from math import prod
@@ -51,12 +51,11 @@ def warp_sum(value):
 def own_sum(dy, x, channel, channels, inner):
     """A thread's part of a channel's sum of dy * min(x, 0), CHAIN terms at a time."""
     zero = x.dtype.type(0)
-    total, part, terms = zero, zero, 0
+    total, part = zero, zero
     for i in range(cuda.threadIdx.x, x.size // channels, cuda.blockDim.x):
         at = (i // inner * channels + channel) * inner + i % inner
         part += dy[at] * (zero if x[at] > zero else x[at])
-        terms += 1
-        if terms % CHAIN == 0:
+        if i // cuda.blockDim.x % CHAIN == CHAIN - 1:
             total, part = total + part, zero
     return total + part
 

@@ -3,10 +3,11 @@
 Idea: as in cuda_direct.cu beside this file, a thread takes an element, then the one a whole grid
   further. There the source is compiled for one type at a time, named by macros; here Numba sees
   the arrays of the launch, compiles for their types, and keeps what it compiled. A literal 0 would
-  be a 64-bit integer, and 64-bit arithmetic would follow: ``x.dtype.type(0)`` is a zero of x's type.
+  be a 64-bit integer, and 64-bit arithmetic would follow: ``x.dtype.type(0)`` is a zero of x's
+  type.
 Grid: one thread for each element, striding over what is left. Shared memory: none.
 Takes: every shape, float32 and float64; an index has 64 bits.
-Next rung: memory is the limit, as in the CUDA C++ kernel; Numba-CUDA has no float4.
+Next rung: memory is the limit; cuda_vectorised.cu moves 16 bytes at once.
 """
 
 from gpuconv.cuda.numba import cuda

@@ -185,13 +185,14 @@ extern "C" __global__ void plain_counter(float* y, float* partial, int* counter)
 
 // Another thread still uses the counter when it is set back (in ascending order).
 extern "C" __global__ void early_reset(float* y, float* partial, int* counter) {
+  if (blockIdx.x > 0) return;
   if (threadIdx.x == 0) {
     RELEASE;
     TICKET(counter);
     ACQUIRE;
   }
   __syncwarp();
-  if (threadIdx.x == 32) TICKET(counter);
+  if (threadIdx.x == 63) TICKET(counter);
   if (threadIdx.x == 0) *counter = 0;
 }
 

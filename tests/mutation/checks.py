@@ -85,6 +85,7 @@ def cases(family: str | None = None) -> Iterator[Check]:
         Check(op, kernel, problem, optional)
         for op in registry.ops().values()
         for kernel in op.kernels()
+        if kernel.backend == "cuda"
         for problem in battery.cases(op)
         for optional in battery.variants(op)
         if family is None or op.family.endswith(f".{family}")

@@ -14,6 +14,7 @@ from .worker import COMPILE, SURVIVED, Outcome
 COMMAND = ".venv/bin/pytest -m exhaustive -k mutation"
 FATES = ("killed", SURVIVED, "equivalent", COMPILE)
 RESULT = Path(__file__).with_name("result.json")
+EACH = 3  # mutants of a kind in a file, at most
 NOTICED = 0.95  # of the mutants that compile and are not equivalent, at least
 EQUIVALENT = 0.1  # of all, at most
 
@@ -28,7 +29,7 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "date": date.today().isoformat(),
         "command": COMMAND,
-        "mutants": "every one",
+        "mutants": f"of each kind and file {EACH}, drawn by a seed, or all if there are fewer",
         "made": len(outcomes),
         **{name: total[name] for name in FATES},
         "noticed by": dict(Counter(o.how for o in outcomes if o.killed).most_common()),
