@@ -13,7 +13,7 @@ from house_rules import ROOT
 from gpuconv import device, emulator, registry
 from gpuconv.errors import DeviceError, DtypeError, KernelError
 
-pytestmark = pytest.mark.numba_cuda
+pytestmark = [pytest.mark.numba_cuda, pytest.mark.emulated]
 FILES = sorted((ROOT / "kernels").glob("*/numba_cuda_*.py"))
 
 
