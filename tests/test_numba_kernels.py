@@ -29,8 +29,8 @@ NAMES = [f"{op.name}-{kernel.algorithm}" for op, kernel in KNOWN]
 
 @pytest.mark.parametrize(("op", "kernel"), KNOWN, ids=NAMES)
 def test_one_block_does_the_work_of_many(op, kernel, monkeypatch):
-    helpers = import_module("gpuconv.kernels._numba_cuda")
-    monkeypatch.setattr(helpers, "grid_for", lambda count, block=1: (1,))
+    shared = import_module("gpuconv.kernels._numba_cuda")
+    monkeypatch.setattr(shared, "grid_for", lambda count, block=1: (1,))
     for problem in list(op.cases())[:2]:
         battery.check(op, kernel, problem, EMULATED)
 
