@@ -29,8 +29,10 @@ def _caller(kernel, here, dtype):
         ]
         try:
             result = function(*moved, algorithm=kernel.name, **options)
-        except KernelError as error:
-            pytest.skip(str(error))
+        except KernelError as refusal:  # says why, and another kernel takes the numbers
+            assert f"{kernel.name}: " in str(refusal)
+            assert "these would work" in str(refusal)
+            result = function(*moved, **options)
         assert result.dtype.name == dtype
         return device.to_numpy(result).tolist()
 
