@@ -16,9 +16,9 @@ def marks(kernel: registry.Kernel, kind: str) -> list[Any]:
 
 
 def on_cpu(op: registry.Op | str) -> list[registry.Kernel]:
-    """The kernels that take NumPy arrays."""
+    """The kernels that take NumPy arrays of float32 and of float64."""
     found = registry.get_op(op) if isinstance(op, str) else op
-    return [kernel for kernel in found.kernels() if "cpu" in kernel.devices]
+    return [k for k in found.kernels() if "cpu" in k.devices and "fp64" in k.precisions]
 
 
 def everywhere(op: str) -> list[Any]:
