@@ -104,7 +104,7 @@ def _judge(mutant: Mutant, reach: Reach, place: Path) -> tuple[str, str]:
             return how, f"{check.op.name}[{check.kernel.name}] {check.problem}"
     if tests:
         watch = _Watch()
-        pytest.main([*QUIET, *tests], plugins=[watch])
+        pytest.main([*QUIET, "-x", *tests], plugins=[watch])
         return watch.how or SURVIVED, watch.by
     return SURVIVED, ""
 
