@@ -71,16 +71,28 @@ def _bodies(source: Source) -> dict[str, str]:
 
 def entries(mutant: Mutant) -> frozenset[Entry]:
     """The kernels that the mutated function is part of, directly or not."""
-    found = set()
-    for source in sources_with(mutant.file):
-        bodies, reached, size = _bodies(source), {mutant.function}, 0
-        while size < len(reached):
-            size = len(reached)
-            word = re.compile(rf"\b(?:{'|'.join(map(re.escape, reached))})\b")
-            reached |= {name for name, text in bodies.items() if word.search(text)}
-        hit = reached & set(source.entries) or set(source.entries)
-        found |= {(source.path.relative_to(ROOT).as_posix(), name) for name in hit}
-    return frozenset(found)
+    sources = sources_with(mutant.file)
+    every = {(_name(source), entry) for source in sources for entry in source.entries}
+    hit = {
+        (_name(source), entry)
+        for source in sources
+        for entry in _reached(source, mutant.function) & set(source.entries)
+    }
+    return frozenset(hit or every)
+
+
+def _name(source: Source) -> str:
+    return source.path.relative_to(ROOT).as_posix()
+
+
+def _reached(source: Source, function: str) -> set[str]:
+    """The functions whose code holds this one's name, or that of one whose code does."""
+    bodies, reached, size = _bodies(source), {function}, 0
+    while size < len(reached):
+        size = len(reached)
+        word = re.compile(rf"\b(?:{'|'.join(map(re.escape, reached))})\b")
+        reached |= {name for name, text in bodies.items() if word.search(text)}
+    return reached
 
 
 def _in_few_sources(mutant: Mutant, found: frozenset[Entry]) -> frozenset[Entry]:
