@@ -8,6 +8,7 @@ between its markers. What a compiled kernel needs is benchmarks/static.json's.
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ MARKERS = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
 OPS = ("conv2d", "conv2d_input", "conv2d_weight")
 SAME = ((1, 1), (1, 1))
 PROBLEMS = {
-    "An image of 32 x 14 x 14, 32 filters 3 x 3, padding 1": Conv2dProblem(
-        1, 32, 14, 14, 32, 3, 3, padding=SAME
+    "An image of 16 x 16 x 16, 64 filters 3 x 3, padding 1": Conv2dProblem(
+        1, 16, 16, 16, 64, 3, 3, padding=SAME
     ),
-    "The same with stride 2": Conv2dProblem(1, 32, 14, 14, 32, 3, 3, (2, 2), SAME),
-    "An image of 32 x 28 x 28, a filter 3 x 3 for each channel, padding 1": Conv2dProblem(
-        1, 32, 28, 28, 32, 3, 3, padding=SAME, groups=32
+    "The same with stride 2": Conv2dProblem(1, 16, 16, 16, 64, 3, 3, (2, 2), SAME),
+    "An image of 4 x 28 x 28, a filter 3 x 3 for each channel, padding 1": Conv2dProblem(
+        1, 4, 28, 28, 4, 3, 3, padding=SAME, groups=4
     ),
 }
 ALIGNED = 256  # bytes: where a GPU's allocations begin
@@ -46,13 +47,18 @@ ARCH = "sm_90"
 
 @dataclass(frozen=True)
 class Row:
-    """One kernel on one problem: its launches, and what each of them did to memory."""
+    """One kernel on one problem, and its launches."""
 
     op: Op
     kernel: Kernel
     problem: Conv2dProblem
     launches: tuple[Launch, ...]
-    counts: tuple[Statistics, ...]
+
+    @cached_property
+    def counts(self) -> tuple[Statistics, ...]:
+        """What each launch did to memory; runs them."""
+        counts = (_count(launch) for launch in self.launches)
+        return tuple(c for c in counts if c is not None)
 
     def total(self, space: str, figure: str) -> int:
         """The sum of a LineStatistics field over the accesses to "global" or "shared" memory."""
@@ -77,8 +83,7 @@ def _row(op: Op, kernel: Kernel, problem: Conv2dProblem) -> Row:
     work = _zeros((size,), "uint8") if size else None
     with recording() as launches:
         kernel.run(tuple(outs), tuple(ins), problem, work)
-    counts = (_count(launch) for launch in launches)
-    return Row(op, kernel, problem, tuple(launches), tuple(c for c in counts if c is not None))
+    return Row(op, kernel, problem, tuple(launches))
 
 
 def _zeros(shape: tuple[int, ...], dtype: str) -> Any:
@@ -134,7 +139,7 @@ def _statistics(row: Row) -> list[str]:
         str(sum(c.barriers for c in row.counts)),
         *(_thousands(requests["global"]), _figure(each["global"])),
         *(_thousands(requests["shared"]), _figure(each["shared"])),
-        f"{products:.2f}",
+        f"{products:.2g}",
         "not yet run",
     ]
 
@@ -147,20 +152,19 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def statistics_tables(made: dict[str, list[Row]]) -> str:
-    """A table for each problem and op."""
-    text = ""
-    for title, found in made.items():
-        for name in OPS:
-            lines = [_statistics(row) for row in found if row.op.name == name]
-            text += f"{title}: `{name}`\n\n{table(HEADS, lines)}\n"
+def statistics_tables(title: str, found: list[Row]) -> str:
+    """A problem's tables, one for each op."""
+    text = f"### {title}\n\n"
+    for name in OPS:
+        lines = [_statistics(row) for row in found if row.op.name == name]
+        text += f"`{name}`\n\n{table(HEADS, lines)}\n"
     return text
 
 
-def static_table(made: dict[str, list[Row]]) -> str:
+def static_table(made: Iterable[Row]) -> str:
     """What every entry that was launched needs, with the most shared memory it was given."""
     entries: dict[tuple[str, str], Launch] = {}
-    for row in (row for found in made.values() for row in found):
+    for row in made:
         for launch in row.launches:
             key = _link(row.kernel, launch), launch.function.entry
             if key not in entries or entries[key].shared_mem < launch.shared_mem:
@@ -187,9 +191,11 @@ def _needs(launch: Launch, stored: dict[str, Any]) -> list[object]:
 
 
 def tables() -> str:
-    """Both tables, as they stand in the page."""
+    """Everything between the page's markers."""
     made = {title: list(rows(problem)) for title, problem in PROBLEMS.items()}
-    return f"\n{statistics_tables(made)}What {ARCH} makes of them:\n\n{static_table(made)}\n"
+    text = "".join(statistics_tables(title, found) for title, found in made.items())
+    every = static_table(row for found in made.values() for row in found)
+    return f"\n{text}### What {ARCH} makes of them\n\n{every}\n"
 
 
 def shown() -> str:

@@ -104,7 +104,7 @@ def _others() -> Iterator[Workload]:
     yield Workload("alexnet sgd", "sgd", SGDProblem(61_100_840, momentum=0.9, weight_decay=5e-4))
 
 
-SMALL = {"n": 1, "c": 8, "h": 15, "w": 15, "k": 8, "i": 40, "o": 24, "size": 1000}
+SMALL = {"n": 1, "c": 4, "h": 9, "w": 9, "k": 4, "i": 40, "o": 24, "size": 1000}
 
 
 def shrunk(workload: Workload) -> Workload:

@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from math import prod
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .shapes import Shape
 
 BACKENDS = {  # backend -> the devices it serves
     "numpy": ("cpu",),
+    "numba": ("cpu",),
     "cuda": ("cuda", "emulated"),
     "numba_cuda": ("cuda", "emulated"),
 }
@@ -29,6 +31,7 @@ TINY["fp16"] = 2.0**-14
 EXACT = "exact"  # scale: the result must equal the reference
 LINEAR = "linear"  # scale: the reference run on absolute inputs
 
+_LOADING = RLock()
 _OPS: dict[str, "Op"] = {}
 MISSING: dict[str, str] = {}  # kernel module -> the optional package that it needs
 
@@ -186,8 +189,9 @@ class Op:
     def kernels(self) -> list[Kernel]:
         """Every registered kernel, lowest rank first; imports the family's modules once."""
         if not self._loaded:
-            self._loaded = True
-            _import_kernels(self.family)
+            with _LOADING:  # a second thread waits for all kernels, and does not see only some
+                _import_kernels(self.family)
+                self._loaded = True
         return list(self._kernels)
 
 

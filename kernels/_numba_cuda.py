@@ -42,11 +42,9 @@ def unravel(index, shape):
 
 @cuda.jit(device=True)
 def window_at(position, stride, windows):
-    """The window that starts at ``position`` of the padded axis, or -1 where none does."""
-    if position < 0 or position % stride != 0:
-        return -1
+    """The window that starts at ``position`` of the padded axis, below 0 where none does."""
     window = position // stride
-    return window if window < windows else -1
+    return window if position % stride == 0 and window < windows else -1
 
 
 @cuda.jit(device=True)

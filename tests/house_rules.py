@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
-    **dict.fromkeys(("_layout", "_version", "errors", "limits", "random", "shapes"), 0),
-    **dict.fromkeys(("cuda", "device", "doctor", "emulator", "plans", "registry"), 1),
+    **dict.fromkeys(("_cache", "_layout", "_version", "errors", "limits", "random", "shapes"), 0),
+    **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "plans", "registry"), 1),
     "kernels": 2,
     **dict.fromkeys(("battery", "ops"), 3),
     "layers": 4,
@@ -180,6 +180,8 @@ def _may_be_eager(module: Module, package: str) -> bool:
     if package in ("rich", "typer"):
         return module.unit == "cli"
     if package == "numba":
+        if module.name == "gpuconv.cpu.jit":
+            return True
         return module.unit == "kernels" and module.path.stem.startswith(("numba_", "_numba"))
     return package == "cupy" and module.unit == "cuda"
 

@@ -47,7 +47,7 @@ def compile_ptx():
 @pytest.fixture
 def launched(monkeypatch):
     """Which (kernel, types) the kernels of an op launch on its cases, nothing being run."""
-    helpers, typeof = import_module("gpuconv.kernels._numba_cuda"), import_module("numba").typeof
+    shared, typeof = import_module("gpuconv.kernels._numba_cuda"), import_module("numba").typeof
 
     def type_of(value):
         return typeof(np.asarray(value) if isinstance(value, np.ndarray) else value)
@@ -58,7 +58,7 @@ def launched(monkeypatch):
         def note(function, grid, block, args):
             seen[function, tuple(map(type_of, args))] = None
 
-        monkeypatch.setattr(helpers, "launch", note)
+        monkeypatch.setattr(shared, "launch", note)
         for problem in (p.astype(dtype) for p in op.cases()):
             for optional in battery.variants(op):
                 ins = [

@@ -139,7 +139,16 @@ DEPTHWISE = (
 @pytest.mark.parametrize("problem", DEPTHWISE, ids=str)
 def test_depthwise_planes_and_tiles(op, problem):
     check(op, "depthwise", problem)
-    assert registry.choose(op, problem.astype("float32"), EMULATED).algorithm == "depthwise"
+
+
+@every_op
+def test_costs_choose_the_kernel_for_the_shape(op):
+    deep = Conv2dProblem(32, 128, 56, 56, 128, 3, 3, padding=SAME)
+    apart = Conv2dProblem(32, 128, 56, 56, 128, 3, 3, padding=SAME, groups=128)
+    assert registry.choose(op, apart, EMULATED).algorithm == "depthwise"
+    assert registry.choose(op, deep, EMULATED).algorithm == "implicit_gemm"
+    costs = [cuda_kernel(op, name).cost(deep, EMULATED) for name in ("direct_tiled", "direct")]
+    assert costs == sorted(costs)
 
 
 def test_the_depthwise_problems_share_blocks_and_slices():

@@ -164,11 +164,12 @@ def test_large_layers_take_the_fast_kernels():
 
 
 def test_a_kernel_remains_where_no_workspace_is_allowed():
+    """conv2d_weight's products are in slices here, as linear's is: another kernel takes them."""
     conv3 = Conv2dProblem(128, 192, 13, 13, 384, 3, 3, padding=ONE)
     fc7 = LinearProblem(128, 4096, 4096)
     with limits(max_workspace=0):
         assert taken("conv2d", conv3) == taken("conv2d_input", conv3) == "implicit_gemm"
-        assert taken("conv2d_weight", conv3) == "direct"
+        assert taken("conv2d_weight", conv3) not in ALGORITHMS
         assert taken("linear", fc7) == "tiled"
         assert taken("linear_weight", fc7) == "register_tiled"  # enough tiles without slices
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from command_line import environment, finish, start
 
+from gpuconv import _cache as cache
 from gpuconv import doctor, emulator
 from gpuconv.doctor import host
-from gpuconv.emulator import cache
 from gpuconv.errors import DeviceError
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpuconv import _cache as cache
 from gpuconv import emulator
-from gpuconv.emulator import build, cache, source
+from gpuconv.emulator import build, source
 from gpuconv.errors import CompileError, DataError, DeviceError, OptionError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -226,6 +226,12 @@ def test_a_skip_says_why(tmp_path):
     ]
 
 
+def test_the_longest_backend_that_begins_a_files_name_is_its_own(monkeypatch):
+    monkeypatch.setitem(registry.BACKENDS, "numba", ("cpu",))
+    stems = ("numba_cuda_direct", "numba_winograd", "cuda_direct", "_cuda", "cudart", "op")
+    assert [registry.backend_of(s) for s in stems] == ["numba_cuda", "numba", "cuda", *[None] * 3]
+
+
 def misplaced(kernels: list[registry.Kernel], family: str) -> list[str]:
     """Kernels of a family's files that are not named as their file is."""
     mine = [k for k in kernels if k.run.__module__.startswith(f"{family}.")]

@@ -124,6 +124,11 @@ def test_fast_mode_finds_a_missing_barrier_by_its_values():
     assert np.isnan(y[:32]).all()
 
 
+def test_fast_mode_reports_an_index_beyond_the_end():
+    with pytest.raises(emulator.BoundsError, match="index 64 is out of bounds"):
+        launch("global_write", "ascending", arrays(), mode="fast")
+
+
 def test_fast_mode_reports_divergence():
     with pytest.raises(emulator.BarrierError):
         launch("early_exit", "ascending", arrays(), mode="fast")

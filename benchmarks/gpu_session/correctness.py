@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice, product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from gpuconv.errors import KernelError
 from gpuconv.limits import current_limits
 from gpuconv.registry import Kernel, Op
 
+from ..static import builds
 from .items import Item, Session, Unavailable
 
 Case = tuple[registry.Problem, bool]
@@ -101,24 +101,9 @@ def _difference(
 
 def instructions() -> dict[str, Any]:
     """Inline PTX has a twin on the host that the hardware must agree with, one by one."""
-    sources = {b for op, k in _cuda() for b in _sources(k)}
-    inline = sorted(p.name for p in sources if re.search(r"\basm\b", p.read_text()))
+    sources = [cuda.Source(path) for path in {build.path for build in builds()}]
+    files = {path for s in sources for path in (s.path, *s.headers.values())}
+    inline = sorted(p.name for p in files if re.search(r"\basm\b", p.read_text()))
     if inline:
         raise KernelError(f"inline PTX in {', '.join(inline)}: no conformance test covers it")
-    return {"sources": len(sources), "with inline PTX": 0}
-
-
-def _cuda() -> Iterator[tuple[Op, Kernel]]:
-    for op in registry.ops().values():
-        yield from ((op, k) for k in op.kernels() if k.backend == "cuda")
-
-
-def _sources(kernel: Kernel) -> list[Path]:
-    source = next(s for s in vars(_module(kernel)).values() if isinstance(s, cuda.Source))
-    return [source.path, *source.headers.values()]
-
-
-def _module(kernel: Kernel) -> Any:
-    import sys
-
-    return sys.modules[kernel.run.__module__]
+    return {"sources": len(files), "with inline PTX": 0}

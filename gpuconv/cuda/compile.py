@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..emulator.cache import artifact
+from .._cache import artifact
 from ..errors import KernelError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..emulator.cache import folder, writable
+from .._cache import folder, writable
 from ..errors import DeviceError
 from . import libcuda
 from .libcuda import Driver, Gpu

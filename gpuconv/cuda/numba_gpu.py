@@ -15,11 +15,10 @@ from ..emulator.numba_source import is_cuda, is_jitted, rebound
 @cache
 def numba_cuda() -> Any:
     """Numba's module ``cuda``, made to load with this NumPy."""
-    import numba.cuda
-
+    cuda = import_module("numba.cuda")
     with _row_stack():
-        import numba.cuda.np.arrayobj  # its first compilation would load it, too late for us
-    return numba.cuda
+        import_module("numba.cuda.np.arrayobj")  # the first compilation would, and fail
+    return cuda
 
 
 @contextmanager
@@ -73,8 +72,7 @@ def _argument(cuda: Any, value: Any) -> Any:
 @contextmanager
 def _few_blocks_are_fine() -> Iterator[None]:
     """Numba warns where a grid does not fill a GPU; small layers have small grids."""
-    from numba.cuda.core import config
-
+    config: Any = import_module("numba.cuda.core.config")
     before, config.CUDA_LOW_OCCUPANCY_WARNINGS = config.CUDA_LOW_OCCUPANCY_WARNINGS, 0
     try:
         yield

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import _cache as cache
 from .. import emulator
-from ..emulator import build, cache
+from ..emulator import build
 from ..errors import CompileError, DeviceError
 from .finding import Finding
 

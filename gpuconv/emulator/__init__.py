@@ -1,6 +1,7 @@
 """CUDA C++ on the CPU: the ``.cu`` files as they are, each thread a fiber, under checks.
 
-``Module(path, mode="check").function(name)(grid, block, args)``; see docs/emulator.md.
+``Module(path, mode="check").function(name)(grid, block, args)``; see docs/emulator.md. Kernels in
+Python, for Numba-CUDA, run too: ``NumbaFunction(kernel)(grid, block, args, options)``.
 """
 
 from .build import available as available

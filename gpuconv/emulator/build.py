@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import _cache as cache
 from ..errors import CompileError, DeviceError
-from . import assembly, cache, source
+from . import assembly, source
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = HERE / "include"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DtypeError, LaunchError
 from . import arguments
-from .errors import EmulatorError, UndefinedBehaviourError
+from .errors import BoundsError, EmulatorError, UndefinedBehaviourError
 from .numba_arrays import Fault, Now, Watched
 from .numba_block import Block, Order, indices
 from .numba_memory import Memory
@@ -118,6 +118,8 @@ class NumbaFunction:
         kind, message, place = EmulatorError, f"{type(error).__name__}: {error}", None
         if isinstance(error, Fault):
             kind, message, place = error.kind, str(error), error.place
+        elif isinstance(error, IndexError):
+            kind = BoundsError
         elif isinstance(error, _ARITHMETIC):
             kind = UndefinedBehaviourError
         file, line = place or _place(error)

@@ -19,7 +19,8 @@ WEIGHTS = 9  # of one thread
 LONGEST = 64 * BLOCK  # outputs of a slice, at most
 SHORTEST = 4 * BLOCK  # at least, where there are blocks enough
 BLOCKS = 528  # four for each of a big GPU's multiprocessors
-EFFICIENCY = 0.6
+EFFICIENCY = 0.12  # share of the arithmetic's peak: two reads for each multiply-add
+SLOPE_EFFICIENCY = 0.05  # the same for the weights' gradient, whose every read is checked
 
 
 def _tiles(view: Correlation, problem: Conv2dProblem) -> Iterator[Tile]:
@@ -59,18 +60,18 @@ def _costing(view: Callable[[Conv2dProblem], Correlation]) -> Callable:
         sizes = view(problem)
         tile = next(_tiles(sizes, problem))
         threads = _blocks(sizes, problem, tile) * tile.positions * tile.sets
-        return _estimate(problem, threads)
+        return _estimate(problem, threads, EFFICIENCY)
 
     return cost
 
 
-def _estimate(problem: Conv2dProblem, threads: int, launches: int = 1) -> float:
+def _estimate(problem: Conv2dProblem, threads: int, efficiency: float, launches: int = 1) -> float:
     return estimate(
         problem,
         flops=conv2d.flops(problem),
         nbytes=conv2d.bytes(problem),
         threads=threads,
-        efficiency=EFFICIENCY,
+        efficiency=efficiency,
         launches=launches,
     )
 
@@ -120,7 +121,8 @@ def _workspace(problem: Conv2dProblem, device: Device) -> int:
 
 def _weight_cost(problem: Conv2dProblem, device: Device) -> float:
     slices = _slices(problem)
-    return _estimate(problem, _shares(problem) * slices * BLOCK, launches=1 + (slices > 1))
+    threads = _shares(problem) * slices * BLOCK
+    return _estimate(problem, threads, SLOPE_EFFICIENCY, launches=1 + (slices > 1))
 
 
 @conv2d_weight.kernel(

@@ -71,7 +71,13 @@ def _threads(problem: Conv2dProblem) -> int:
     return _slices(problem) * prod(problem.spec("weight")[0])
 
 
-weight_cost = _cost(conv2d_weight, _threads, launches=2)
+one_slice_cost = _cost(conv2d_weight, _results(conv2d_weight))
+sliced_cost = _cost(conv2d_weight, _threads, launches=2)
+
+
+def weight_cost(problem: Conv2dProblem, device: Device) -> float:
+    """Seconds; one slice needs no second launch."""
+    return (sliced_cost if _slices(problem) > 1 else one_slice_cost)(problem, device)
 
 
 @conv2d_weight.kernel("direct", backend="cuda", rank=90, workspace=_workspace, cost=weight_cost)

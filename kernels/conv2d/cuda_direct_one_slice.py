@@ -1,26 +1,11 @@
 """direct_one_slice: direct's weight gradient with each sum in one piece, where memory is short."""
 
-from gpuconv.device import Device
-
-from .._cost import estimate
 from . import cuda_direct as direct
 from ._cuda import launcher, struct
-from .op import Conv2dProblem, conv2d_weight
-
-EFFICIENCY = 0.05
+from .op import conv2d_weight
 
 
-def _cost(problem: Conv2dProblem, device: Device) -> float:
-    return estimate(
-        problem,
-        flops=conv2d_weight.flops(problem),
-        nbytes=conv2d_weight.bytes(problem),
-        threads=problem.k * problem.cg * problem.r * problem.s,
-        efficiency=EFFICIENCY,
-    )
-
-
-@conv2d_weight.kernel("direct_one_slice", backend="cuda", rank=95, cost=_cost)
+@conv2d_weight.kernel("direct_one_slice", backend="cuda", rank=95, cost=direct.one_slice_cost)
 def weight_gradient(outs, ins, problem, work):
     """dweight = one thread's sum over all the outputs of its channel; needs no workspace."""
     (dweight,), (x, dy) = outs, ins

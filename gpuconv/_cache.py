@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import DeviceError
+from .errors import DeviceError
 
 _DIGEST = ".sha256"
 

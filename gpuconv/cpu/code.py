@@ -1,0 +1,126 @@
+"""Writes one function in LLVM's language: addresses, vectors of float32, loops.
+
+All parameters are 64-bit integers: addresses, strides in bytes, counts. Variables live in memory
+until LLVM's own passes give them registers, so that a loop needs no phi nodes here.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+
+INT, FLOAT = ir.IntType(64), ir.FloatType()
+BYTES = 4  # of a float32
+FENCE = ir.FunctionType(ir.VoidType(), [])
+
+
+class Code:
+    """A function ``void name(int64...)`` under construction, whose vectors have ``lanes`` lanes."""
+
+    def __init__(self, name: str, parameters: Sequence[str], lanes: int, fused: bool) -> None:
+        self.module = ir.Module(name)
+        kind = ir.FunctionType(ir.VoidType(), [INT] * len(parameters))
+        self._function = ir.Function(self.module, kind, name)
+        self.build = ir.IRBuilder(self._function.append_basic_block("entry"))
+        self._given = dict(zip(parameters, self._function.args, strict=True))
+        self._vector = ir.VectorType(FLOAT, lanes)
+        self._lanes, self._fused = lanes, fused
+
+    def __getitem__(self, parameter: str) -> Any:
+        return self._given[parameter]
+
+    def finish(self) -> str:
+        """The module's text."""
+        self.build.ret_void()
+        return str(self.module)
+
+    def variable(self, value: Any) -> Any:
+        """A variable that begins as ``value``; ``get`` reads it, ``put`` changes it."""
+        with self.build.goto_entry_block():
+            place = self.build.alloca(value.type)
+        self.put(place, value)
+        return place
+
+    def get(self, place: Any) -> Any:
+        """The variable's value."""
+        return self.build.load(place)
+
+    def put(self, place: Any, value: Any) -> None:
+        """Change the variable."""
+        self.build.store(value, place)
+
+    def step(self, place: Any, by: Any) -> None:
+        """Add to an integer variable."""
+        by = ir.Constant(INT, by) if isinstance(by, int) else by
+        self.put(place, self.build.add(self.get(place), by))
+
+    @contextmanager
+    def loop(self, count: Any) -> Iterator[None]:
+        """Repeat what is written inside ``count`` times, 0 included."""
+        left = self.variable(count)
+        test, body, after = (self.build.append_basic_block(n) for n in ("test", "body", "after"))
+        self.build.branch(test)
+        self.build.position_at_end(test)
+        more = self.build.icmp_signed(">", self.get(left), ir.Constant(INT, 0))
+        self.build.cbranch(more, body, after)
+        self.build.position_at_end(body)
+        yield
+        self.step(left, -1)
+        self.build.branch(test)
+        self.build.position_at_end(after)
+
+    def when(self, value: Any) -> Any:
+        """Context manager: what is written inside happens only where ``value`` is not 0."""
+        return self.build.if_then(self.build.icmp_signed("!=", value, ir.Constant(INT, 0)))
+
+    def zero(self) -> Any:
+        """A vector of zeros."""
+        return ir.Constant(self._vector, [0.0] * self._lanes)
+
+    def load(self, address: Any, offset: int = 0) -> Any:
+        """The vector at ``offset`` elements behind an address."""
+        return self._aligned(self.build.load(self._at(address, offset, self._vector)))
+
+    def store(self, vector: Any, address: Any, offset: int = 0) -> None:
+        """Write a vector ``offset`` elements behind an address."""
+        self._aligned(self.build.store(vector, self._at(address, offset, self._vector)))
+
+    def spread(self, address: Any, offset: int = 0) -> Any:
+        """One element, ``offset`` elements behind an address, in every lane."""
+        value = self._aligned(self.build.load(self._at(address, offset, FLOAT)))
+        empty, first = ir.Constant(self._vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        lane = self.build.insert_element(empty, value, first)
+        order = ir.Constant(ir.VectorType(ir.IntType(32), self._lanes), [0] * self._lanes)
+        return self.build.shuffle_vector(lane, empty, order)
+
+    def _at(self, address: Any, offset: int, kind: Any) -> Any:
+        place = self.build.inttoptr(address, ir.IntType(8).as_pointer())
+        place = self.build.gep(place, [ir.Constant(INT, BYTES * offset)])
+        return self.build.bitcast(place, kind.as_pointer())
+
+    @staticmethod
+    def _aligned(instruction: Any) -> Any:
+        instruction.align = BYTES
+        return instruction
+
+    def fma(self, a: Any, b: Any, total: Any) -> Any:
+        """a * b + total: one rounding where the CPU can, else two."""
+        word = "fma" if self._fused else "fmuladd"
+        name = f"llvm.{word}.v{self._lanes}f32"
+        known = self.module.globals.get(name)
+        if known is None:
+            known = ir.Function(
+                self.module, ir.FunctionType(self._vector, [self._vector] * 3), name
+            )
+        return self.build.call(known, [a, b, total])
+
+    def relu(self, vector: Any) -> Any:
+        """0 where the value is at most 0; NaN stays."""
+        low = self.build.fcmp_ordered("<=", vector, self.zero())
+        return self.build.select(low, self.zero(), vector)
+
+    def fence(self) -> None:
+        """Keep LLVM from loading ahead: the registers are full of sums."""
+        barrier = ir.InlineAsm(FENCE, "", "~{memory}", side_effect=True)
+        self.build.call(barrier, [])

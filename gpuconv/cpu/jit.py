@@ -1,0 +1,141 @@
+"""Tasks: plain functions in Python, compiled by Numba, of which many run at once on all cores.
+
+    @task("x y size")
+    def double(g, i):
+        x, y = floats(g.x, (g.size,)), floats(g.y, (g.size,))
+        y[i] = 2 * x[i]
+
+    double.each(x.size, x=x, y=y, size=x.size)  # double(g, 0), ..., double(g, x.size - 1)
+
+Only one function of the whole package is compiled with Numba's ``parallel=True``, which takes a
+second and more for each: it calls a task, by its address, for every index. Tasks must not depend on
+each other, nor on the order they come in.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
+from threading import RLock
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import carray, prange, types
+from numba.extending import intrinsic
+
+from .. import _cache
+from . import native, threads
+
+INT = types.int64
+_COMPILING = RLock()
+
+
+@intrinsic
+def call(typingctx: Any, address: Any, arguments: Any) -> Any:
+    """Call the function at an address with a tuple of integers."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kinds = signature.args[1]
+        values = [
+            context.cast(builder, builder.extract_value(given[1], n), kind, INT)
+            for n, kind in enumerate(kinds)
+        ]
+        target = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * len(values)).as_pointer()
+        builder.call(builder.inttoptr(given[0], target), values)
+        return context.get_dummy_value()
+
+    return types.void(INT, arguments), emit
+
+
+def _pointer(kind: Any) -> Any:
+    @intrinsic
+    def pointer(typingctx: Any, address: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(kind)(INT), emit
+
+    return pointer
+
+
+_float_pointer, _int_pointer = _pointer(types.float32), _pointer(types.int64)
+
+
+@numba.njit(inline="always")
+def floats(address: int, shape: tuple) -> Any:
+    """The float32 array of this shape at an address."""
+    return carray(_float_pointer(address), shape)
+
+
+@numba.njit(inline="always")
+def ints(address: int, shape: tuple) -> Any:
+    """The int64 array of this shape at an address."""
+    return carray(_int_pointer(address), shape)
+
+
+@contextmanager
+def _cached() -> Iterator[None]:
+    """Numba keeps what is declared inside in a folder of ours, which belongs to these sources.
+
+    Numba watches the file of a function only, not those that it calls into.
+    """
+    with _COMPILING:
+        kept = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(_cache.folder() / f"numba-{native.sources()[:16]}")
+        try:
+            yield
+        finally:
+            numba.config.CACHE_DIR = kept
+
+
+def _each(function: int, count: int, fields: int) -> None:
+    for i in prange(count):
+        call(function, (fields, i))
+
+
+@cache
+def _run() -> Any:
+    kind = types.void(INT, INT, INT)
+    with _cached():
+        return numba.njit(kind, parallel=True, nogil=True, cache=True)(_each)
+
+
+class Task:
+    """A function ``(g, i)`` of its fields and an index; compiled at the first ``each``."""
+
+    def __init__(self, function: Callable, fields: str) -> None:
+        self._function, self._names = function, fields.split()
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+
+    @cached_property
+    def _compiled(self) -> Any:
+        record = numba.from_dtype(np.dtype([(name, np.int64) for name in self._names]))
+        with _cached():
+            kind = types.void(record, INT)
+            return numba.cfunc(kind, nogil=True, error_model="numpy", cache=True)(self._function)
+
+    def each(self, count: int, **fields: Any) -> None:
+        """Run the task for every index below ``count``, on all threads; returns when all are done.
+
+        A field is an integer, or an array (or None) for its address. Raises TypeError unless they
+        are the task's own fields, and DeviceError in a forked child.
+        """
+        if fields.keys() != set(self._names):
+            wrong = ", ".join(sorted(fields.keys() ^ set(self._names)))
+            raise TypeError(f"{self.__name__}: fields that are missing or unknown: {wrong}")
+        values = np.array([_integer(fields[name]) for name in self._names], np.int64)
+        if count:
+            with threads.region():
+                _run()(self._compiled.address, count, _integer(values))
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return int(value.__array_interface__["data"][0])
+    return 0 if value is None else int(value)
+
+
+def task(fields: str) -> Callable[[Callable], Task]:
+    """Decorator: a task with these fields, all of them integers (addresses, sizes, strides)."""
+    return lambda function: Task(function, fields)

@@ -1,0 +1,16 @@
+"""Says that kernels are being compiled: once in a process, to whoever listens."""
+
+from collections.abc import Callable
+
+_listeners: list[Callable[[], None]] = []
+
+
+def on_compiling(listener: Callable[[], None]) -> None:
+    """Call ``listener`` when the first tile of this process has to be compiled."""
+    _listeners.append(listener)
+
+
+def compiling() -> None:
+    """Tell everyone who listens, and then no more."""
+    while _listeners:
+        _listeners.pop()()

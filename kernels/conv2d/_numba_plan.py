@@ -1,0 +1,180 @@
+"""Sizes, tiles and workspace of the CPU convolutions, worked out once for each problem."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from math import ceil
+
+import numpy as np
+
+from gpuconv.cpu import Outer, Product
+
+from . import _axes, _numba_blocks
+from ._numba_blocks import Blocks, Roles
+from .op import Conv2dProblem
+
+BYTES = 4  # of a float32
+LINE = 64  # bytes that everything in the workspace begins at a multiple of
+TARGET = 16 << 20  # bytes of source and results worked on at once: a share of the last cache
+TASKS = 32  # that an operation is cut into, at least, where it can be
+CHAIN = 512  # terms of one sum, about, before it is added to the total
+UNROLLED = 16  # weights of a row that a tile's code writes out, at most
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``count`` equal pieces of ``size``, the last of ``last``."""
+
+    count: int
+    size: int
+    last: int
+
+
+def cut(total: int, most: int) -> Cut:
+    """``total`` in as few pieces as it takes, as equal as they can be."""
+    count = ceil(total / most)
+    size = ceil(total / count)
+    return Cut(count, size, total - size * (count - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One convolution, or one of its gradients: the layout, the walks, and a padded source."""
+
+    problem: Conv2dProblem
+    roles: Roles
+    blocks: Blocks
+    classes: list[_axes.Axes]
+    source: tuple[int, int]
+    border: tuple[tuple[int, int], tuple[int, int]]
+    is_backward: bool
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Height and width of the source with its zeros."""
+        (top, bottom), (left, right) = self.border
+        return self.source[0] + top + bottom, self.source[1] + left + right
+
+    @property
+    def line(self) -> int:
+        """Bytes of one padded row."""
+        return BYTES * self.padded[1] * self.blocks.cell
+
+    @property
+    def plane(self) -> int:
+        """Bytes of one block of the source."""
+        return self.padded[0] * self.line
+
+    @property
+    def image(self) -> int:
+        """Bytes of one image of the source."""
+        return self.plane * len(self.blocks.sources)
+
+    @property
+    def is_plain(self) -> bool:
+        """May the source be read where it lies?"""
+        return self.blocks.cell == 1 and self.border == ((0, 0), (0, 0))
+
+    def start(self, axes: _axes.Axes) -> int:
+        """Bytes from a block's beginning to the first element that a walk reads."""
+        (rows, cols), ((top, _), (left, _)) = axes, self.border
+        return (rows.start + top) * self.line + (cols.start + left) * BYTES * self.blocks.cell
+
+    def packed(self, axes: _axes.Axes) -> int:
+        """Bytes of the packed weights of one block of results."""
+        rows, cols = axes
+        depth = self.blocks.groups * self.blocks.depth
+        return BYTES * depth * len(rows.taps) * len(cols.taps) * self.blocks.lanes
+
+    def out(self, axes: _axes.Axes) -> int:
+        """Bytes of the blocked results of one image."""
+        rows, cols = axes
+        channels = self.blocks.results.size
+        return BYTES * channels * rows.results * cols.results
+
+    @property
+    def images(self) -> int:
+        """Images worked on at once."""
+        each = self.image + max((self.out(axes) for axes in self.classes), default=0)
+        return max(1, min(self.problem.n, TARGET // max(each, 1)))
+
+    def passes(self) -> Iterator[tuple[int, int]]:
+        """First image and number of images of every pass over the batch."""
+        for image in range(0, self.problem.n, self.images):
+            yield image, min(self.images, self.problem.n - image)
+
+    def rows_of_a_task(self, axes: _axes.Axes, count: int) -> int:
+        """Rows of a block's results that one task works out, of ``count`` images."""
+        rows, parts = axes[0].results, ceil(TASKS / (count * len(self.blocks.results)))
+        return ceil(rows / min(rows, parts))
+
+    @property
+    def slices(self) -> int:
+        """Parts of the batch whose weight gradients are added up apart."""
+        tasks = len(self.blocks.results) * self.blocks.groups
+        return max(1, min(self.problem.n, ceil(TASKS / tasks)))
+
+    @property
+    def parts(self) -> list[int]:
+        """Sizes of the workspace's parts: source, blocked results, each class's weights."""
+        source = 0 if self.is_plain else self.images * self.image
+        results = self.images * max((self.out(axes) for axes in self.classes), default=0)
+        count = len(self.blocks.results)
+        return [source, results, *(count * self.packed(axes) for axes in self.classes)]
+
+    @property
+    def weight_parts(self) -> list[int]:
+        """The same of the weight gradient: source, blocked dy, the slices."""
+        source, slope, packed = self.parts
+        return [source, slope, packed * self.slices]
+
+
+@lru_cache
+def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
+    """The plan of a convolution, or of its data gradient, on a CPU of this level."""
+    if is_backward:
+        roles, classes = _numba_blocks.backward(problem), _axes.backward(problem)
+        source = problem.p, problem.q
+    else:
+        roles, classes = _numba_blocks.forward(problem), [_axes.forward(problem)]
+        source = problem.h, problem.w
+    layout, border = _numba_blocks.blocks(roles, level), _axes.border(classes, source)
+    return Plan(problem, roles, layout, classes, source, border, is_backward)
+
+
+def depth(blocks: Blocks, taps: int) -> int:
+    """Weights in a tile's depth: a block's channels, or as many of a row as divide it."""
+    if blocks.depth > 1:
+        return blocks.depth
+    return max(size for size in range(1, UNROLLED + 1) if taps % size == 0)
+
+
+def product_tile(blocks: Blocks, cols: _axes.Axis, rows: int) -> Product:
+    """The tile of this many neighbouring results."""
+    cell, deep = blocks.cell, blocks.depth > 1
+    step = 1 if deep else cols.step * cell
+    size = depth(blocks, len(cols.taps))
+    return Product(rows, blocks.lanes, size, cols.stride * cell, step, blocks.per_lane)
+
+
+def outer_tile(blocks: Blocks, cols: _axes.Axis, rows: int) -> Outer:
+    """The tile of this many neighbouring weights."""
+    cell, deep = blocks.cell, blocks.depth > 1
+    row = 1 if deep else cols.step * cell
+    return Outer(rows, blocks.lanes, cols.stride * cell, row, blocks.per_lane)
+
+
+def workspace(sizes: Sequence[int]) -> int:
+    """Bytes of workspace that parts of these sizes take."""
+    return sum(map(_whole, sizes)) + LINE
+
+
+def carve(work: np.ndarray, sizes: Sequence[int]) -> list[int]:
+    """Addresses of consecutive parts of the workspace, each at a multiple of LINE bytes."""
+    first = _whole(int(work.__array_interface__["data"][0]))
+    return [first + before for before in accumulate(map(_whole, sizes), initial=0)][:-1]
+
+
+def _whole(size: int) -> int:
+    return -(-size // LINE) * LINE

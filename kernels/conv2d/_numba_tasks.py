@@ -1,0 +1,146 @@
+"""The loops of the CPU convolutions: reordering of arrays, and rows of tiles.
+
+A blocked array is (images, blocks, rows, columns, lanes): a pixel's ``lanes`` channels are one
+vector. A table says which channel each (block, lane) holds, -1 for none. Fields are addresses,
+counts, and strides in bytes, except an ``image`` of x or y, which is in elements.
+"""
+
+import numpy as np
+
+from gpuconv.cpu.jit import call, floats, ints, task
+from gpuconv.cpu.tiles import UNROLLED
+
+
+@task("x image h w  table cell  blocked blocks padded_h padded_w top left")
+def block(g, i):
+    """One block of one image, ``cell`` channels of it, with zeros around."""
+    n, b, cell = i // g.blocks, i % g.blocks, g.cell
+    table, size = ints(g.table, (g.blocks, cell)), g.padded_w * cell
+    blocked = floats(g.blocked + 4 * i * g.padded_h * size, (g.padded_h, size))
+    for row in range(g.padded_h):
+        line = blocked[row]
+        for at in range(size):
+            line[at] = 0
+    for lane in range(cell):
+        channel = table[b, lane]
+        if channel < 0:
+            continue
+        x = floats(g.x + 4 * (n * g.image + channel * g.h * g.w), (g.h, g.w))
+        for row in range(g.h):
+            line, target = x[row], blocked[g.top + row, g.left * cell + lane :]
+            for col in range(g.w):
+                target[col * cell] = line[col]
+
+
+@task("blocked blocks rows cols  table lanes  y image h w  top down left across")
+def unblock(g, i):
+    """One block of results, back in the planes of its channels."""
+    n, b, lanes, across = i // g.blocks, i % g.blocks, g.lanes, g.across
+    table, size = ints(g.table, (g.blocks, lanes)), g.cols * lanes
+    blocked = floats(g.blocked + 4 * i * g.rows * size, (g.rows, size))
+    for lane in range(lanes):
+        channel = table[b, lane]
+        if channel < 0:
+            continue
+        y = floats(g.y + 4 * (n * g.image + channel * g.h * g.w), (g.h, g.w))
+        for row in range(g.rows):
+            line, target = blocked[row, lane:], y[g.top + row * g.down, g.left :]
+            for col in range(g.cols):
+                target[col * across] = line[col * lanes]
+
+
+@task("weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth")
+def pack(g, i):
+    """The weights of one block of results in the order that a tile reads them.
+
+    That is (groups of inputs, taps, depth, lanes); the table has each lane's first weight.
+    """
+    lanes, depth, count = g.lanes, g.depth, g.tap_count
+    table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
+    weight, size = floats(g.weight, (g.weights,)), g.groups * count * depth * lanes
+    packed = floats(g.packed + 4 * i * size, (g.groups, count, depth, lanes))
+    for lane in range(lanes):
+        for c in range(g.groups * depth):
+            known = table[lane] >= 0 and c < g.inputs
+            first = table[lane] + c * g.input_step
+            for t in range(count):
+                value = weight[first + taps[t]] if known else np.float32(0)
+                packed[c // depth, t, c % depth, lane] = value
+
+
+@task(
+    "weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth  "
+    "blocks slices"
+)
+def unpack(g, i):
+    """The gradient of one block's weights: slices added up in their order, back in its place."""
+    lanes, depth, count = g.lanes, g.depth, g.tap_count
+    table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
+    weight = floats(g.weight, (g.weights,))
+    packed = floats(g.packed, (g.slices, g.blocks, g.groups, count, depth, lanes))
+    for lane in range(lanes):
+        if table[lane] < 0:
+            continue
+        for c in range(g.inputs):
+            first = table[lane] + c * g.input_step
+            for t in range(count):
+                total = packed[0, i, c // depth, t, c % depth, lane]
+                for part in range(1, g.slices):
+                    total += packed[part, i, c // depth, t, c % depth, lane]
+                weight[first + taps[t]] = total
+
+
+@task(
+    "source image row line group  out blocks shared rows cols lanes  "
+    "packed packed_size packed_group  bias relu  tile last_tile tiles height advance  "
+    "groups taps_down down taps_across across  chunk part parts"
+)
+def sweep(g, i):
+    """A few rows of one block of results: tile after tile, in chunks of groups of inputs."""
+    n, b, first = i // g.parts // g.blocks, i // g.parts % g.blocks, i % g.parts * g.part
+    source = g.source + n * g.image + b // g.shared * g.row
+    bias = g.bias + 4 * b * g.lanes if g.bias != 0 else 0
+    for row in range(first, min(first + g.part, g.rows)):
+        out = g.out + 4 * ((n * g.blocks + b) * g.rows + row) * g.cols * g.lanes
+        for t in range(g.tiles):
+            tile = g.tile if t < g.tiles - 1 else g.last_tile
+            a, c = source + row * g.line + t * g.advance, out + 4 * t * g.height * g.lanes
+            weight = g.packed + b * g.packed_size
+            for k in range(0, g.groups, g.chunk):
+                count = min(g.chunk, g.groups - k)
+                ends = (bias, 0) if k == 0 else (0, 1)
+                relu = g.relu if k + count == g.groups else 0
+                walk = (count, g.group, g.taps_down, g.down, g.taps_across, g.across)
+                call(tile, (a, weight, c, *ends, relu, *walk))
+                a, weight = a + count * g.group, weight + count * g.packed_group
+
+
+@task(
+    "source image row line group  slope blocks shared rows cols lanes  "
+    "packed packed_size packed_group  tile last_tile tiles height last_height advance  "
+    "groups taps_down down taps_across across  part slices first images"
+)
+def gather(g, i):
+    """The gradient of the weights between a group of inputs and a block, over a slice of images.
+
+    A tile adds up ``part`` rows of outputs before that is added to the total: a long chain of sums
+    loses digits.
+    """
+    s, b, k = i // g.groups // g.blocks, i // g.groups % g.blocks, i % g.groups
+    packed = g.packed + (s * g.blocks + b) * g.packed_size + k * g.packed_group
+    size = 4 * g.cols * g.lanes
+    for n in range((s + g.slices - g.first % g.slices) % g.slices, g.images, g.slices):
+        source = g.source + n * g.image + b // g.shared * g.row + k * g.group
+        slope = g.slope + (n * g.blocks + b) * g.rows * size
+        for row in range(0, g.rows, g.part):
+            add = 1 if row > 0 or g.first + n >= g.slices else 0
+            walk = (min(g.part, g.rows - row), g.line, size)
+            points = (g.cols // UNROLLED, g.cols % UNROLLED)
+            c = packed
+            for tap in range(g.taps_down * g.taps_across):
+                a = source + row * g.line
+                a += tap // g.taps_across * g.down + tap % g.taps_across * g.across
+                for t in range(g.tiles):
+                    tile = g.tile if t < g.tiles - 1 else g.last_tile
+                    call(tile, (a + t * g.advance, slope + row * size, c, add, *walk, *points))
+                    c += 4 * (g.height if t < g.tiles - 1 else g.last_height) * g.lanes
