@@ -1,5 +1,6 @@
 """CUDA kernels beyond the battery: loops that go round, wide indices, awkward sizes, bad labels."""
 
+import ctypes
 import mmap
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from gpuconv.kernels.pool2d import _cuda as pool
 from gpuconv.kernels.pool2d import cuda_direct as pooling
 from gpuconv.kernels.pool2d.op import Pool2dProblem
 from gpuconv.kernels.relu import cuda_direct as relu
-from gpuconv.random import Stream
+from gpuconv.random import Stream, philox4x32
 
 KERNELS = Path(shared.__file__).parent
 KNOWN = [(op, k) for op in registry.ops().values() for k in op.kernels() if k.backend == "cuda"]
@@ -127,10 +128,13 @@ def _zeros(size):
 def _last_block(file, entry, *args, blocks=None):
     """Run only the last of the blocks: of one for each item, or the first array's last elements."""
     size = blocks or args[0].size
-    path, macros = KERNELS / file, {"REAL": "float", "INDEX": "long long", "BLOCK": BLOCK}
-    function = emulator.Module(path, macros, [KERNELS], "fast").function(entry)
     blocks = blocks or -(-size // BLOCK)
-    function((blocks,), (BLOCK,), (*args, np.int64(size)), blocks=[blocks - 1])
+    _wide(file, entry)((blocks,), (BLOCK,), (*args, np.int64(size)), blocks=[blocks - 1])
+
+
+def _wide(file, entry):
+    macros = {"REAL": "float", "INDEX": "long long", "BLOCK": BLOCK}
+    return emulator.Module(KERNELS / file, macros, [KERNELS], "fast").function(entry)
 
 
 BEYOND = 2**32 + 77  # unsigned ones wrap there
@@ -174,3 +178,22 @@ def test_max_pool2d_beyond_32_bit_indices():
     _last_block("pool2d/cuda_direct.cu", "max_pool2d", *arrays)
     assert y[-2:].tolist() == [3, 2]
     assert index[-2:].tolist() == [2, 1]
+
+
+def _ends_with(kept, size):
+    """float32 of this size whose last are ``kept``; the others are no memory: never touch them."""
+    first = kept.ctypes.data - 4 * (size - kept.size)
+    return np.ctypeslib.as_array((ctypes.c_float * size).from_address(first))
+
+
+def test_dropout_beyond_32_bit_blocks_of_words():
+    size, x, y = 4 * BEYOND, np.arange(1, 5, dtype=np.float32), np.zeros(4, np.float32)
+    place = np.array([7], np.uint64), np.array([3], np.int64), np.array([5], np.int64)
+    counter = (np.array([n], np.uint64) for n in (BEYOND - 1 - 2**32, 1, 3, 5))
+    drawn = np.concatenate(philox4x32(tuple(counter), (7, 0)))
+    arrays = _ends_with(y, size), _ends_with(x, size), *place
+    options = np.uint64(2**31), np.float32(2), np.int64(size), np.int64(BEYOND)
+    last = -(-BEYOND // BLOCK) - 1
+    dropout = _wide("dropout/cuda_philox.cu", "dropout")
+    dropout((last + 1,), (BLOCK,), (*arrays, *options), blocks=[last])
+    assert y.tolist() == (2 * x * (drawn < 2**31)).tolist()

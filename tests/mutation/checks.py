@@ -56,7 +56,8 @@ class Reach:
 def sources_with(file: str) -> tuple[Source, ...]:
     """Every ``.cu`` that is, or includes, the file."""
     found = [Source(path) for path in sorted(KERNELS.rglob("*.cu"))]
-    return tuple(s for s in found if ROOT / file in (s.path, *s.headers.values()))
+    headers = {s: {path.resolve() for path in s.headers.values()} for s in found}
+    return tuple(s for s in found if ROOT / file in (s.path, *headers[s]))
 
 
 @functools.cache

@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from gpuconv import emulator
-from gpuconv.battery import BatteryError
 from gpuconv.cuda import launch as door
 from gpuconv.emulator import build
 from gpuconv.errors import CompileError
@@ -112,13 +111,15 @@ def _judge(mutant: Mutant, reach: Reach, place: Path) -> tuple[str, str]:
 def _noticed(check: Check) -> str:
     try:
         check()
-    except BatteryError:
-        return "values"
-    except CompileError:
-        return COMPILE
     except Exception as error:
-        return type(error).__name__
+        return _name_of(error)
     return ""
+
+
+def _name_of(error: BaseException) -> str:
+    if isinstance(error, CompileError):
+        return COMPILE
+    return "values" if isinstance(error, AssertionError) else type(error).__name__
 
 
 class _Watch:
@@ -130,9 +131,7 @@ class _Watch:
         _more_time()
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo) -> None:
-        error = call.excinfo.value
-        self.how = "values" if isinstance(error, AssertionError) else type(error).__name__
-        self.by = node.name
+        self.how, self.by = _name_of(call.excinfo.value), node.name
 
 
 def _put_in_place(mutant: Mutant, place: Path) -> None:
