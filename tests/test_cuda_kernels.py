@@ -187,13 +187,14 @@ def _ends_with(kept, size):
 
 
 def test_dropout_beyond_32_bit_blocks_of_words():
-    size, x, y = 4 * BEYOND, np.arange(1, 5, dtype=np.float32), np.zeros(4, np.float32)
+    last, items = divmod(BEYOND, BLOCK)  # the last block has so many of four elements
+    x, y = np.arange(4 * items, dtype=np.float32), np.zeros(4 * items, np.float32)
+    arrays = _ends_with(y, 4 * BEYOND), _ends_with(x, 4 * BEYOND)
     place = np.array([7], np.uint64), np.array([3], np.int64), np.array([5], np.int64)
-    counter = (np.array([n], np.uint64) for n in (BEYOND - 1 - 2**32, 1, 3, 5))
-    drawn = np.concatenate(philox4x32(tuple(counter), (7, 0)))
-    arrays = _ends_with(y, size), _ends_with(x, size), *place
-    options = np.uint64(2**31), np.float32(2), np.int64(size), np.int64(BEYOND)
-    last = -(-BEYOND // BLOCK) - 1
+    options = np.uint64(2**31), np.float32(2), np.int64(4 * BEYOND), np.int64(BEYOND)
     dropout = _wide("dropout/cuda_philox.cu", "dropout")
-    dropout((last + 1,), (BLOCK,), (*arrays, *options), blocks=[last])
-    assert y.tolist() == (2 * x * (drawn < 2**31)).tolist()
+    dropout((last + 1,), (BLOCK,), (*arrays, *place, *options), blocks=[last])
+    block = np.arange(BEYOND - items, BEYOND, dtype=np.uint64)
+    counter = block % 2**32, block // 2**32, np.full_like(block, 3), np.full_like(block, 5)
+    kept = np.stack(philox4x32(counter, (7, 0)), axis=1).ravel() < 2**31
+    assert np.array_equal(y, np.where(kept, 2 * x, 0))
