@@ -86,6 +86,12 @@ def test_a_label_that_is_no_class_gives_nan(label):
     assert np.isnan(dx[1]).all()
 
 
+def test_a_class_whose_logit_is_minus_infinity_has_no_probability():
+    x = to_device(np.array([[1, -np.inf, 1]], np.float32), EMULATED)
+    loss = ops.cross_entropy(x, to_device(np.array([2]), EMULATED))
+    assert to_numpy(loss) == pytest.approx(np.log(2))
+
+
 def test_an_index_is_wide_from_where_one_more_step_of_the_grid_would_wrap():
     last = 2**31 - BLOCK * MAX_BLOCKS - 1
     assert index_type(5, last) == "int"

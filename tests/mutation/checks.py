@@ -62,11 +62,12 @@ def sources_with(file: str) -> tuple[Source, ...]:
 
 @functools.cache
 def _bodies(source: Source) -> dict[str, str]:
-    """The code of every function, struct and macro that a source sees, by name."""
+    """Head and code of every function, struct and macro that a source sees, by name."""
     found: dict[str, str] = {}
     for path in (source.path, *source.headers.values()):
         for part in code(path.read_text()):
-            found[part.function] = f"{found.get(part.function, '')} {part.text}"
+            before = found.get(part.function, part.head)
+            found[part.function] = f"{before} {part.text}"
     return found
 
 
@@ -87,7 +88,7 @@ def _name(source: Source) -> str:
 
 
 def _reached(source: Source, function: str) -> set[str]:
-    """The functions whose code holds this one's name, or that of one whose code does."""
+    """The functions that hold this one's name, or that of one that does."""
     bodies, reached, size = _bodies(source), {function}, 0
     while size < len(reached):
         size = len(reached)
