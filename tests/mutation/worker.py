@@ -5,6 +5,7 @@ builds the mutated source in a folder of its own, and runs the checks that reach
 Check mode from the start: it builds as fast as fast mode, and sees the values and everything else.
 """
 
+import faulthandler
 import gc
 import json
 import os
@@ -84,6 +85,7 @@ def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+    faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
