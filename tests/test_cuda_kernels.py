@@ -1,5 +1,6 @@
 """CUDA kernels beyond the battery: loops that go round, wide indices, awkward sizes, bad labels."""
 
+import ctypes
 import mmap
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from gpuconv.kernels.pool2d import _cuda as pool
 from gpuconv.kernels.pool2d import cuda_direct as pooling
 from gpuconv.kernels.pool2d.op import Pool2dProblem
 from gpuconv.kernels.relu import cuda_direct as relu
-from gpuconv.random import Stream
+from gpuconv.random import Stream, philox4x32
 
 KERNELS = Path(shared.__file__).parent
 KNOWN = [(op, k) for op in registry.ops().values() for k in op.kernels() if k.backend == "cuda"]
@@ -85,6 +86,12 @@ def test_a_label_that_is_no_class_gives_nan(label):
     assert np.isnan(dx[1]).all()
 
 
+def test_a_class_whose_logit_is_minus_infinity_has_no_probability():
+    x = to_device(np.array([[1, -np.inf, 1]], np.float32), EMULATED)
+    loss = ops.cross_entropy(x, to_device(np.array([2]), EMULATED))
+    assert to_numpy(loss) == pytest.approx(np.log(2))
+
+
 def test_an_index_is_wide_from_where_one_more_step_of_the_grid_would_wrap():
     last = 2**31 - BLOCK * MAX_BLOCKS - 1
     assert index_type(5, last) == "int"
@@ -127,10 +134,13 @@ def _zeros(size):
 def _last_block(file, entry, *args, blocks=None):
     """Run only the last of the blocks: of one for each item, or the first array's last elements."""
     size = blocks or args[0].size
-    path, macros = KERNELS / file, {"REAL": "float", "INDEX": "long long", "BLOCK": BLOCK}
-    function = emulator.Module(path, macros, [KERNELS], "fast").function(entry)
     blocks = blocks or -(-size // BLOCK)
-    function((blocks,), (BLOCK,), (*args, np.int64(size)), blocks=[blocks - 1])
+    _wide(file, entry)((blocks,), (BLOCK,), (*args, np.int64(size)), blocks=[blocks - 1])
+
+
+def _wide(file, entry):
+    macros = {"REAL": "float", "INDEX": "long long", "BLOCK": BLOCK}
+    return emulator.Module(KERNELS / file, macros, [KERNELS], "fast").function(entry)
 
 
 BEYOND = 2**32 + 77  # unsigned ones wrap there
@@ -174,3 +184,23 @@ def test_max_pool2d_beyond_32_bit_indices():
     _last_block("pool2d/cuda_direct.cu", "max_pool2d", *arrays)
     assert y[-2:].tolist() == [3, 2]
     assert index[-2:].tolist() == [2, 1]
+
+
+def _ends_with(kept, size):
+    """float32 of this size whose last are ``kept``; the others are no memory: never touch them."""
+    first = kept.ctypes.data - 4 * (size - kept.size)
+    return np.ctypeslib.as_array((ctypes.c_float * size).from_address(first))
+
+
+def test_dropout_beyond_32_bit_blocks_of_words():
+    last, items = divmod(BEYOND, BLOCK)  # the last block has so many of four elements
+    x, y = np.arange(4 * items, dtype=np.float32), np.zeros(4 * items, np.float32)
+    arrays = _ends_with(y, 4 * BEYOND), _ends_with(x, 4 * BEYOND)
+    place = np.array([7], np.uint64), np.array([3], np.int64), np.array([5], np.int64)
+    options = np.uint64(2**31), np.float32(2), np.int64(4 * BEYOND), np.int64(BEYOND)
+    dropout = _wide("dropout/cuda_philox.cu", "dropout")
+    dropout((last + 1,), (BLOCK,), (*arrays, *place, *options), blocks=[last])
+    block = np.arange(BEYOND - items, BEYOND, dtype=np.uint64)
+    counter = block % 2**32, block // 2**32, np.full_like(block, 3), np.full_like(block, 5)
+    kept = np.stack(philox4x32(counter, (7, 0)), axis=1).ravel() < 2**31
+    assert np.array_equal(y, np.where(kept, 2 * x, 0))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpuconv import emulator
+from gpuconv.emulator import build
 from gpuconv.emulator.launch import ORDERS
 
 pytestmark = pytest.mark.emulated
@@ -95,3 +96,21 @@ def test_blocks_read_what_others_read(run):
     x, y = digits(100), np.zeros(100, "f4")
     run("stencil", 2, 16, x, y, np.int32(100))
     assert np.array_equal(y, np.convolve(x, np.ones(3), "same"))
+
+
+UNSET = """
+extern "C" __global__ void unset(const float* x, float* y) {
+  float sum, many[3];
+  for (int i = 0; i < 3; ++i) sum += x[i];
+  many[1] = sum;
+  for (int i = 0; i < 3; ++i) y[i] = many[i];
+}
+"""
+
+
+@pytest.mark.skipif(not build.poison("g++"), reason="g++ knows no -ftrivial-auto-var-init")
+@pytest.mark.parametrize("order", ORDERS)
+def test_local_variables_hold_huge_values_until_they_are_set(order):
+    y = np.zeros(3, "f4")
+    emulator.Module(UNSET, mode="check").function("unset")((1,), (1,), (digits(3), y), order=order)
+    assert (abs(y) > 1e30).all()

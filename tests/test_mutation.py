@@ -91,6 +91,13 @@ __global__ void __launch_bounds__(256) f(
 """
 
 
+def test_a_function_is_known_by_its_head():
+    heads = {part.function: part.head.strip() for part in code(SOURCE)}
+    assert heads["Shape"] == "struct Shape"
+    assert heads["twice"] == "__device__ inline int twice(int a)"
+    assert heads["f"].startswith("template <bool B>")
+
+
 def test_code_is_what_stands_in_functions_structs_and_macros():
     found = [(part.function, part.text.strip()) for part in code(SOURCE)]
     assert found == [

@@ -145,6 +145,17 @@ def runtime(using: Compiler) -> Path:
     return cache.artifact(f"emulator-runtime-{key}.o", make)
 
 
+@functools.cache
+def poison(compiler: str) -> tuple[str, ...]:
+    """The option that fills local variables with huge values, if the compiler has it."""
+    option = "-ftrivial-auto-var-init=pattern"  # since g++ 12, clang++ 8
+    try:
+        run([compiler, option, "-E", "-x", "c++", os.devnull])
+    except (CompileError, OSError):
+        return ()
+    return (option,)
+
+
 def library(code: source.Source, mode: str) -> Path:
     """The library of a source; built if the cache has none. Raises CompileError."""
     using = compiler()
@@ -158,7 +169,8 @@ def library(code: source.Source, mode: str) -> Path:
         text = run([using.path, *options, "-E", "-x", "c++", "-"], shown, code.wrapped())
         unit = source.translate(text)
         (work / "unit.ii").write_text(unit.text)
-        run([using.path, *options, "-S", work / "unit.ii", "-o", work / "unit.s"], shown)
+        locals_ = poison(using.path) if mode == "check" else ()
+        run([using.path, *options, *locals_, "-S", work / "unit.ii", "-o", work / "unit.s"], shown)
         listing = (work / "unit.s").read_text()
         watched = assembly.instrument(listing, unit.kernels, code.name, mode == "check")
         (work / "unit.s").write_text(watched)

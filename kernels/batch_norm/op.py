@@ -140,12 +140,13 @@ def _scale_backward(
 
 
 def cases() -> Iterator[BatchNormProblem]:
-    """Planes and matrices, two values per channel, one channel, other options, no batch."""
+    """Planes and matrices, few values per channel, one channel, other options, no batch."""
     yield BatchNormProblem(3, 4, 35)
     yield BatchNormProblem(2, 5, 49, 1e-3, 0.4)
     yield BatchNormProblem(17, 3, 1)
     yield BatchNormProblem(2, 3, 1, 1e-2, 1.0)
     yield BatchNormProblem(1, 1, 2)
+    yield BatchNormProblem(1, 2, 1)
     yield BatchNormProblem(1, 2, 257, 1e-5, 0.0)
     yield BatchNormProblem(0, 3, 4)
 

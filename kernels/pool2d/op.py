@@ -128,7 +128,7 @@ def reference_avg_backward(problem: AvgPool2dProblem, dy: np.ndarray) -> np.ndar
 
 
 def shared_cases() -> Iterator[tuple]:
-    """Windows without dilation: overlapping, gaps, padding on one side, ceil_mode, empty batch."""
+    """Windows without dilation: overlapping, gaps, padding on one side, ceil_mode, large, none."""
     one = ((1, 1), (1, 1))
     yield 2, 3, 8, 6, (2, 2), (2, 2)
     yield 2, 3, 7, 9, (3, 3), (2, 2)
@@ -140,6 +140,7 @@ def shared_cases() -> Iterator[tuple]:
     yield 1, 1, 3, 2, (5, 4), (1, 2), ((2, 1), (1, 3))
     yield 2, 5, 4, 3, (4, 3), (4, 3)
     yield 1, 4, 1, 11, (1, 3), (1, 2)
+    yield 1, 2, 9, 10, (7, 8), (2, 1)
     yield 1, 1, 1, 1, (1, 1), (1, 1)
     yield 0, 3, 7, 7, (3, 3), (2, 2)
 

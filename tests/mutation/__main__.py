@@ -6,8 +6,8 @@ Run it from the root with ``PYTHONPATH=.:tests``, or through test_mutation.py.
 
 import functools
 import json
+import multiprocessing
 import random
-import subprocess
 import sys
 
 from . import checks, code, equivalents, kinds, progress, report, worker
@@ -28,10 +28,10 @@ def chosen(files: tuple[str, ...]) -> list[kinds.Mutant]:
 def run(*files: str) -> int:
     """Run what is not known yet, print and keep the result; 1 if something is wrong with it."""
     wanted = chosen(files)
-    parts = [["part", str(number), *files] for number in range(PROCESSES)]
-    running = [subprocess.Popen([sys.executable, "-m", "mutation", *part]) for part in parts]
-    codes = [process.wait() for process in running]
-    if any(codes):
+    known = progress.known(wanted)
+    missing = [mutant for mutant in wanted if mutant not in known]
+    missing.sort(key=equivalents.listed)  # they take longest and tell least
+    if missing and not _in_processes(missing):
         return 1
     known = progress.known(wanted)
     found = [known[mutant] for mutant in wanted]
@@ -43,17 +43,22 @@ def run(*files: str) -> int:
     return bool(wrong)
 
 
-def part(number: str, *files: str) -> None:
-    """One process's share of the mutants that are not known yet."""
-    wanted = chosen(files)[int(number) :: PROCESSES]
-    known = progress.known(wanted)
-    missing = [mutant for mutant in wanted if mutant not in known]
-    missing.sort(key=equivalents.listed)  # they take longest and tell least
-    if missing:
-        reach = checks.measure()
-        for outcome in worker.outcomes(missing, reach):
-            progress.note(outcome, progress.FOLDER / f"{number}.jsonl")
-            print(f"{outcome.how:24} {outcome.mutant}", flush=True)
+def _in_processes(missing: list[kinds.Mutant]) -> bool:
+    """Share the mutants out, one measurement for all; did every process end well?"""
+    reach, context = checks.measure(), multiprocessing.get_context("fork")
+    parts = [(missing[number::PROCESSES], reach, number) for number in range(PROCESSES)]
+    running = [context.Process(target=_part, args=part) for part in parts]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    return all(process.exitcode == 0 for process in running)
+
+
+def _part(mutants: list[kinds.Mutant], reach: checks.Reach, number: int) -> None:
+    for outcome in worker.outcomes(mutants, reach):
+        progress.note(outcome, progress.FOLDER / f"{number}.jsonl")
+        print(f"{outcome.how:24} {outcome.mutant}", flush=True)
 
 
 def sample(file: str) -> None:
@@ -78,4 +83,4 @@ _mutants = functools.cache(kinds.mutants)
 
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    sys.exit({"run": run, "part": part, "sample": sample}[command](*words))
+    sys.exit({"run": run, "sample": sample}[command](*words))

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
 _COMMENT = re.compile(r"//.*|/\*.*?\*/")
 _MACRO = re.compile(r"#define\s+(\w+)(\([^)]*\))?\s*")
-_STRUCT = re.compile(r"\b(?:struct|class|union|enum)\s+(\w+)")
+_STRUCT = re.compile(r"\b(?:struct|class|union|enum)\s+(?:alignas\([^)]*\)\s*)?(\w+)")
 _NAMED = re.compile(r"\b(?!__launch_bounds__\b|__align__\b|alignas\b)(\w+)\s*\(")
 
 
@@ -19,6 +19,7 @@ class Code:
 
     number: int  # of the line, from 0
     function: str  # or the struct or macro
+    head: str  # what stands before the function's first brace, or is the macro's first line
     start: int
     text: str
 
@@ -28,7 +29,7 @@ class _Place:
     """Where a walk over the lines has come to."""
 
     depth: int = 0
-    head: str = ""  # of the definition that has not begun yet
+    head: str = ""  # of the definition that is open, or has not begun yet
     function: str = ""
     guarded: list[bool] = field(default_factory=list)  # for each open #if: is it an include guard's
 
@@ -51,7 +52,7 @@ def code(text: str) -> Iterator[Code]:
             start = head.end() if head else 0
             _conditions(place, plain)
             if macro and not (place.guarded and place.guarded[-1]) and body[start:].strip():
-                yield Code(number, macro, start, body[start:])
+                yield Code(number, macro, macro, start, body[start:])
             macro = macro if plain.endswith("\\") else ""
             continue
         yield from _body(place, number, plain)
@@ -70,7 +71,8 @@ def _body(place: _Place, number: int, line: str) -> Iterator[Code]:
     for column, letter in enumerate(line):
         if letter == "{":
             if place.depth == 0:
-                place.function = _name(place.head + line[:column])
+                place.head += line[:column]
+                place.function = _name(place.head)
                 start = column + 1
             place.depth += 1
         elif letter == "}":
@@ -87,7 +89,7 @@ def _body(place: _Place, number: int, line: str) -> Iterator[Code]:
 
 def _piece(place: _Place, number: int, start: int, text: str) -> Iterator[Code]:
     if text.strip() and not text.lstrip().startswith(("static_assert", "template")):
-        yield Code(number, place.function, start, text)
+        yield Code(number, place.function, place.head, start, text)
 
 
 def _name(head: str) -> str:

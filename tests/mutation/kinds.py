@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"(?<![\w.])(0[xX][0-9a-fA-F]+|\d+)(?=[uUlL]*(?![\w.]))")
 _WORD = r"[\w.]*\w(?:\[\w+\])?"
 _COMMUTES = {  # functions that do not tell their first two arguments apart
     *("__dadd_rn", "__dmul_rn", "__fadd_rn", "__fmul_rn", "__mulhi", "__umulhi"),
-    *("fma", "fmaf", "larger", "lesser", "max", "min", "multiply_add"),
+    *("add_product", "fma", "fmaf", "larger", "lesser", "max", "min", "multiply_add"),
 }
 
 

@@ -5,6 +5,7 @@ builds the mutated source in a folder of its own, and runs the checks that reach
 Check mode from the start: it builds as fast as fast mode, and sees the values and everything else.
 """
 
+import faulthandler
 import gc
 import json
 import os
@@ -19,7 +20,6 @@ from pathlib import Path
 import pytest
 
 from gpuconv import emulator
-from gpuconv.battery import BatteryError
 from gpuconv.cuda import launch as door
 from gpuconv.emulator import build
 from gpuconv.errors import CompileError
@@ -85,6 +85,7 @@ def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+    faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -104,7 +105,7 @@ def _judge(mutant: Mutant, reach: Reach, place: Path) -> tuple[str, str]:
             return how, f"{check.op.name}[{check.kernel.name}] {check.problem}"
     if tests:
         watch = _Watch()
-        pytest.main([*QUIET, *tests], plugins=[watch])
+        pytest.main([*QUIET, "-x", *tests], plugins=[watch])
         return watch.how or SURVIVED, watch.by
     return SURVIVED, ""
 
@@ -112,13 +113,15 @@ def _judge(mutant: Mutant, reach: Reach, place: Path) -> tuple[str, str]:
 def _noticed(check: Check) -> str:
     try:
         check()
-    except BatteryError:
-        return "values"
-    except CompileError:
-        return COMPILE
     except Exception as error:
-        return type(error).__name__
+        return _name_of(error)
     return ""
+
+
+def _name_of(error: BaseException) -> str:
+    if isinstance(error, CompileError):
+        return COMPILE
+    return "values" if isinstance(error, AssertionError) else type(error).__name__
 
 
 class _Watch:
@@ -130,9 +133,7 @@ class _Watch:
         _more_time()
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo) -> None:
-        error = call.excinfo.value
-        self.how = "values" if isinstance(error, AssertionError) else type(error).__name__
-        self.by = node.name
+        self.how, self.by = _name_of(call.excinfo.value), node.name
 
 
 def _put_in_place(mutant: Mutant, place: Path) -> None:
