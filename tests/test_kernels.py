@@ -6,6 +6,12 @@ from devices import marks
 from gpuconv import battery, device, registry
 
 
+def _tier(kernel, problem):
+    """A simulator in Python is slow, and a Numba kernel's code is the same in either dtype."""
+    late = kernel.backend == "numba_cuda" and problem.dtype == "float64"
+    return [pytest.mark.slow] if late else []
+
+
 def _every():
     for op in registry.ops().values():
         for kernel in op.kernels():
@@ -17,7 +23,7 @@ def _every():
                         yield pytest.param(
                             (op, kernel, kind, problem, optional),
                             id=name.replace(" ", ","),
-                            marks=marks(kernel, kind),
+                            marks=marks(kernel, kind) + _tier(kernel, problem),
                         )
 
 

@@ -39,12 +39,13 @@ def holds(build, archs):
     assert not found, "\n".join([*found, COMMAND])
 
 
-def in_32_bits(build):
-    return dict(build.macros)["INDEX"] == "int"
+def usual(build):
+    macros = dict(build.macros)
+    return macros["INDEX"] == "int" and macros["REAL"] == "float"
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("build", list(filter(in_32_bits, BUILDS)), ids=lambda b: b.name)
+@pytest.mark.parametrize("build", list(filter(usual, BUILDS)), ids=lambda b: b.name)
 def test_static_figures(build):
     holds(build, ["sm_90"])
 
