@@ -14,7 +14,7 @@ from .worker import COMPILE, SURVIVED, Outcome
 COMMAND = ".venv/bin/pytest -m exhaustive -k mutation"
 FATES = ("killed", SURVIVED, "equivalent", COMPILE)
 RESULT = Path(__file__).with_name("result.json")
-EACH = 6  # mutants of a kind in a file, at most
+EACH = 8  # mutants of a kind in a file, at most
 NOTICED = 0.95  # of the mutants that compile and are not equivalent, at least
 EQUIVALENT = 0.1  # of all, at most
 
