@@ -16,6 +16,21 @@ from gpuconv.random import Stream
 
 NAMES = list(models.models())
 
+COUNTS = {
+    "alexnet": 61_100_840,
+    "alexnet_2012": 60_965_224,
+    "lenet5": 61_706,
+    "lenet5_1998": 60_000,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "vgg11": 132_863_336,
+    "vgg13": 133_047_848,
+    "vgg16": 138_357_544,
+    "vgg16_bn": 138_365_992,
+    "vgg19": 143_667_240,
+}
+
 # Rows S2 maps, columns C3 maps, as printed in LeCun et al. (1998), table I.
 TABLE_I = """
 #...###..####.##
@@ -46,6 +61,9 @@ ALEXNET = {
 }
 
 
+STAGE = "{0}x{1}x{1} {0}x{1}x{1} {0}x{1}x{1} {0}x{1}x{1}"  # two convolutions with ReLU
+
+
 def sizes(net):
     """Parameters by the first part of their name."""
     found = Counter()
@@ -64,13 +82,10 @@ def digits(count):
     return gcv.data.ArrayDataset("few", data.images[:count], data.labels[:count], data.classes)
 
 
-@pytest.mark.parametrize(
-    ("name", "count"), [("lenet5", 61_706), ("lenet5_1998", 60_000), ("alexnet", 61_100_840)]
-)
-def test_parameter_counts(name, count):
-    net = models.create(name)
-    assert sum(sizes(net).values()) == count
-    assert f"{count:,} parameters" in models.get(name).summary
+@pytest.mark.parametrize("name", NAMES)
+def test_parameter_counts(name):
+    assert sum(sizes(models.create(name)).values()) == COUNTS[name]
+    assert f"{COUNTS[name]:,} parameters" in models.get(name).summary
 
 
 def test_lenet5_1998_layer_by_layer():
@@ -103,6 +118,20 @@ def test_alexnet_has_the_names_and_shapes_of_torchvision():
             "64x55x55 64x55x55 64x27x27 192x27x27 192x27x27 192x13x13 384x13x13 384x13x13 "
             "256x13x13 256x13x13 256x13x13 256x13x13 256x6x6 256x6x6 9216 "
             "9216 4096 4096 4096 4096 4096 1000",
+        ),
+        (
+            "alexnet_2012",
+            "96x55x55 96x55x55 96x55x55 96x27x27 256x27x27 256x27x27 256x27x27 256x13x13 "
+            "384x13x13 384x13x13 384x13x13 384x13x13 256x13x13 256x13x13 256x6x6 9216 "
+            "4096 4096 4096 4096 4096 4096 1000",
+        ),
+        (
+            "vgg16",
+            f"{STAGE.format(64, 224)} 64x112x112 {STAGE.format(128, 112)} 128x56x56 "
+            f"{STAGE.format(256, 56)} 256x56x56 256x56x56 256x28x28 "
+            f"{STAGE.format(512, 28)} 512x28x28 512x28x28 512x14x14 "
+            f"{STAGE.format(512, 14)} 512x14x14 512x14x14 512x7x7 512x7x7 25088 "
+            "4096 4096 4096 4096 4096 4096 1000",
         ),
     ],
 )
@@ -144,7 +173,7 @@ def test_num_classes_changes_the_last_layer_only(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_dropout_is_the_models_own_or_as_asked(name):
     own = models.get(name).dropout
-    assert own == (0.5 if name == "alexnet" else 0.0)
+    assert own == (0.5 if name.startswith(("alexnet", "vgg")) else 0.0)
     for asked, expected in ((None, own), (0.25, 0.25), (0, 0)):
         found = dropouts(models.create(name, dropout=asked))
         assert found
@@ -262,3 +291,63 @@ def test_alexnet_forward_and_backward():
         assert parameter.grad.any(), name
     assert weights == 4 * 61_100_840
     assert peak < 1.5 * weights  # the gradients, and a little more
+
+
+STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_resnets_have_the_names_of_torchvision(name):
+    convolutions, narrow = (2, 1) if name != "resnet50" else (3, 4)
+    norm = ("weight", "bias")
+    expected = ["conv1.weight", *(f"bn1.{part}" for part in norm)]
+    for stage, count in enumerate(STAGES[name], start=1):
+        for block in range(count):
+            prefix = f"layer{stage}.{block}"
+            for k in range(1, convolutions + 1):
+                expected += [f"{prefix}.conv{k}.weight", *(f"{prefix}.bn{k}.{p}" for p in norm)]
+            if block == 0 and (stage > 1 or narrow > 1):
+                expected += [f"{prefix}.downsample.0.weight"]
+                expected += [f"{prefix}.downsample.1.{part}" for part in norm]
+    net = models.create(name)
+    assert list(dict(net.named_parameters())) == [*expected, "fc.weight", "fc.bias"]
+    buffers = {key.rpartition(".")[2] for key, _ in net.named_buffers()}
+    assert buffers == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_resnets_halve_the_image_five_times(name):
+    widen = 1 if name != "resnet50" else 4
+    rows = models.create(name).summary((3, 224, 224)).rows
+    found = {row.name: row.output_shape[1:] for row in rows}
+    assert found["conv1"] == (64, 112, 112)
+    assert found["maxpool"] == (64, 56, 56)
+    for number, side in enumerate((56, 28, 14, 7)):
+        ends = [shape for key, shape in found.items() if key.startswith(f"layer{number + 1}.")]
+        assert ends[-1] == (widen * 64 * 2**number, side, side)
+    assert found["avgpool"] == (widen * 512, 1, 1)
+
+
+def test_a_resnet_forward_and_backward():
+    net, loss = models.create("resnet18", num_classes=4), CrossEntropyLoss()
+    images = Stream(5).normal((2, 3, 40, 32)).astype(np.float32)
+    prediction, saved = net.forward(images, train=True)
+    value, kept = loss.forward(prediction, np.array([3, 1]), train=True)
+    gradient, _ = loss.backward(1.0, kept)
+    net.backward(gradient, saved, need_dx=False)
+    assert prediction.shape == (2, 4)
+    assert 0.3 < float(value) < 5
+    for name, parameter in net.named_parameters():
+        assert np.isfinite(parameter.grad).all(), name
+        assert parameter.grad.any(), name
+
+
+def test_alexnet_2012_begins_as_the_paper_says():
+    net = models.create("alexnet_2012")
+    ones = {name for name, p in net.named_parameters() if (p.value == 1).all()}
+    hidden = ("features.4", "features.10", "features.12", "classifier.0", "classifier.3")
+    assert ones == {f"{name}.bias" for name in hidden}
+    weights = net.state_dict()["features.8.weight"]
+    assert weights.shape == (384, 256, 3, 3)
+    assert abs(weights.std() - 0.01) < 1e-4
+    assert net.state_dict()["features.4.weight"].shape == (256, 48, 5, 5)

@@ -2,6 +2,8 @@
 
 from . import alexnet as _alexnet  # noqa: F401 - registers its models
 from . import lenet as _lenet  # noqa: F401
+from . import resnet as _resnet  # noqa: F401
+from . import vgg as _vgg  # noqa: F401
 from .registry import Model as Model
 from .registry import create as create
 from .registry import get as get
