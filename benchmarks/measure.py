@@ -1,18 +1,21 @@
 """The one way to time a kernel: whole calls, after a warm-up, the caches cold.
 
 On a CUDA GPU the time is the GPU's own, between two events on the stream; elsewhere the clock's.
+``interleaved`` times rivals in turn, so that whatever slows the machine slows them all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from gpuconv import device as devices
 from gpuconv.cuda import Event
 from gpuconv.device import CUDA, EMULATED, Device
 
+REST = 0.04  # seconds between two rivals: a library's threads spin for a while after their work
+BURST = 0.02  # seconds of calls in a row that count as one sample
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
 
 
@@ -44,6 +47,57 @@ def measure(
         flush()
         found.append(timed(call))
     return Timing(median(found), min(found), max(found), len(found))
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Seconds of a call of every rival, round by round."""
+
+    samples: Mapping[str, list[float]]
+
+    def timing(self, name: str) -> Timing:
+        """The rival's median, shortest and longest call."""
+        found = self.samples[name]
+        return Timing(median(found), min(found), max(found), len(found))
+
+    def ratio(self, name: str, other: str) -> float:
+        """How many times as long ``name`` takes as ``other``: the median over the rounds."""
+        pairs = zip(self.samples[name], self.samples[other], strict=True)
+        return median(mine / theirs for mine, theirs in pairs)
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], float | None]], *, seconds: float = 3.0, rounds: int = 30
+) -> Rivals:
+    """Time every call in each round, at least three rounds, until ``seconds`` have gone.
+
+    Two calls of each come first and do not count. Short calls are made several times in a row and
+    count as their mean, without the first, which has to wake the threads of its library. A call
+    that returns a number timed itself, in another process.
+    """
+    lengths = {name: min(_one(call), _one(call)) for name, call in calls.items()}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    begin, done = perf_counter(), 0
+    while done < 3 or (done < rounds and perf_counter() - begin < seconds):
+        for name, call in calls.items():
+            sleep(REST)
+            samples[name].append(_burst(call, lengths[name]))
+        done += 1
+    return Rivals(samples)
+
+
+def _burst(call: Callable[[], float | None], length: float) -> float:
+    if length > BURST:
+        return _one(call)
+    _one(call)
+    count = int(BURST / length) + 1
+    return sum(_one(call) for _ in range(count)) / count
+
+
+def _one(call: Callable[[], float | None]) -> float:
+    begin = perf_counter()
+    own = call()
+    return perf_counter() - begin if own is None else own
 
 
 def _on_gpu(call: Callable[[], Any]) -> float:

@@ -14,7 +14,7 @@ PRECISIONS = ("fp32", "fp32x3", "tf32", "bf16", "fp16")
 class Limits:
     """What a kernel may use: workspace in bytes, relative error, and the fp32 arithmetic.
 
-    ``plan`` names kernels: op -> "backend:algorithm" or a bare algorithm. A call's own
+    ``plan`` names kernels: op -> "backend:algorithm", an algorithm or a backend. A call's own
     ``algorithm`` goes before it.
     """
 

@@ -238,8 +238,8 @@ _CHOSEN: dict[tuple, Kernel] = {}
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:
     """The kernel for a problem: the named one, else the plan's, else the lowest cost, else rank.
 
-    ``algorithm`` is "backend:algorithm" or a bare algorithm name (the first of that name on the
-    device). Raises KernelError with every reason. The answer is kept per problem.
+    ``algorithm`` is "backend:algorithm", a bare algorithm name (the first of that name on the
+    device) or a bare backend (the best of its kernels). Raises KernelError with every reason. The answer is kept per problem.
     """
     if not isinstance(algorithm, str | None):
         raise OptionError(f"{op.name}: algorithm must be a kernel's name, got {algorithm!r}")
@@ -255,7 +255,7 @@ def _choose(
     op: Op, problem: Problem, device: Device, algorithm: str | None, limits: Limits
 ) -> Kernel:
     on_device = [k for k in op.kernels() if device.kind in k.devices]
-    named = [k for k in on_device if algorithm in (None, k.name, k.algorithm)]
+    named = [k for k in on_device if algorithm in (None, k.name, k.algorithm, k.backend)]
     if not named:
         raise KernelError(_unknown(op, device, algorithm))
     objections = {k.name: k.objection(problem, device, limits) for k in on_device}
