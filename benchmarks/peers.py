@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from gpuconv.registry import Problem
+from gpuconv.problem import Problem
 
 
 @dataclass(frozen=True)

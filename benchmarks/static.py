@@ -21,6 +21,7 @@ from gpuconv.cuda.occupancy import ARCHS, blocks_per_sm
 from gpuconv.cuda.recording import Launch, recording
 from gpuconv.cuda.sass import main_loops
 from gpuconv.limits import current_limits
+from gpuconv.problem import Problem
 
 TABLE = Path(__file__).with_name("static.json")
 COLUMNS = ("registers", "spilled bytes", "static shared bytes", "blocks on a multiprocessor")
@@ -87,7 +88,7 @@ def _launches_of(op: registry.Op, kernel: registry.Kernel) -> list[Launch]:
     return launches
 
 
-def _array(problem: registry.Problem, name: str, given: bool) -> Any:
+def _array(problem: Problem, name: str, given: bool) -> Any:
     if name.endswith("?") and not given:
         return None
     return device.empty(*problem.spec(name.rstrip("?")), device.EMULATED)

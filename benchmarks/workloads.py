@@ -16,7 +16,7 @@ from gpuconv.kernels.linear.op import LinearProblem
 from gpuconv.kernels.lrn.op import LrnProblem
 from gpuconv.kernels.pool2d.op import Pool2dProblem
 from gpuconv.kernels.sgd.op import SGDProblem
-from gpuconv.registry import Problem
+from gpuconv.problem import Problem
 
 # net -> batch, and (layer, channels in, image side, filters, kernel side, stride, padding)
 CONVOLUTIONS = {

@@ -2,22 +2,24 @@
 
 Outs arrive NaN-filled (except ``updates``; differently filled before the second run) and must be
 fully written; bands around outs and workspace stay untouched; ins stay unchanged; the same bits
-come twice; the error against the float64 reference is at most ``kernel.error * eps * scale``.
+come twice; the error against the float64 reference is at most ``kernel.error * eps * scale``. In a
+blocked format the reference sees the same values in NCHW, and idle lanes must come out as 0.
 """
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from . import emulator
+from . import emulator, formats
 from .device import EMULATED, Device, to_device, to_numpy
 from .errors import GpuconvError
+from .problem import Problem
 from .random import Stream
-from .registry import EXACT, Kernel, Op, Problem
+from .registry import EXACT, Kernel, Op
 
 BAND = 64  # guard elements on either side
 FILLS = (0xFF, 0x7F)  # bytes that outs and workspace hold before the first run and the second
@@ -76,23 +78,49 @@ def check(
     op: Op, kernel: Kernel, problem: Problem, device: Device, *, optional: bool = True
 ) -> Result:
     """Run one kernel on one case; raises BatteryError saying what is wrong, and where."""
-    arrays = draw(op, problem, optional=optional)
-    outs = expected(op, problem, arrays)
-    bounds = scales(op, problem, outs, arrays)
+    arrays = draw(op, problem.plain, optional=optional)
+    outs = expected(op, problem.plain, arrays)
+    bounds = scales(op, problem.plain, outs, arrays)
+    given = _formatted(op, problem, arrays)
     runs = []
     for fill, way in _ways(device):
         with way:
-            runs.append(outs_of(op, kernel, problem, device, arrays, fill))
+            runs.append(outs_of(op, kernel, problem, device, given, fill))
     worst = 0.0
     for name, *results, want, scale in zip(op.outs, *runs, outs, bounds, strict=True):
         got = results[0]
         if got is None:
             continue
         where = f"{op.name}[{kernel.name}] {problem}: {name}"
-        worst = max(worst, compare(where, got, want, scale, kernel.error, problem))
+        values = _plain(where, problem, name.rstrip("?"), got)
+        worst = max(worst, compare(where, values, want, scale, kernel.error, problem))
         if any(got.tobytes() != twin.tobytes() for twin in results):
             raise BatteryError(f"{where}: two runs gave different bits, or left some unwritten")
     return Result(worst)
+
+
+def _formatted(op: Op, problem: Problem, arrays: list[Any]) -> list[Any]:
+    """The arrays as the problem's format has them."""
+    if problem.format == formats.NCHW:
+        return arrays
+    names = (name.rstrip("?") for name in (*op.ins, *op.updates))
+    return [
+        formats.blocked(array, problem.format)
+        if array is not None and problem.is_formatted(name)
+        else array
+        for name, array in zip(names, arrays, strict=True)
+    ]
+
+
+def _plain(where: str, problem: Problem, name: str, got: np.ndarray) -> np.ndarray:
+    """An out in NCHW; raises BatteryError unless its idle lanes are 0."""
+    if problem.format == formats.NCHW or not problem.is_formatted(name):
+        return got
+    channels = problem.plain_shape(name)[1]
+    every = formats.plain(got, got.shape[1] * got.shape[-1])
+    if every[:, channels:].any():  # NaN counts as any
+        raise BatteryError(f"{where}: lanes beyond channel {channels} are not 0")
+    return every[:, :channels]
 
 
 def _ways(device: Device) -> Iterator[tuple[int, AbstractContextManager]]:
@@ -203,6 +231,15 @@ def _wide(array: Any) -> Any:
 
 def _tuple(value: Any) -> tuple:
     return value if isinstance(value, tuple) else (value,)
+
+
+def blocked_cases(op: Op, kernel: Kernel, format: str) -> Iterator[Problem]:
+    """Every case of the op in this format, for a kernel that takes it."""
+    if formats.family(format) not in kernel.formats:
+        return
+    for problem in op.cases():
+        if problem.formatted and problem.format == formats.NCHW:
+            yield replace(problem, format=format)
 
 
 def cases(op: Op) -> Iterator[Problem]:

@@ -3,18 +3,19 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from math import prod
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
+from . import formats
 from .device import Device
 from .errors import KernelError, OptionError
 from .limits import Limits, current_limits
+from .problem import Problem
 from .random import Stream
-from .shapes import Shape
 
 BACKENDS = {  # backend -> the devices it serves
     "numpy": ("cpu",),
@@ -22,66 +23,12 @@ BACKENDS = {  # backend -> the devices it serves
     "cuda": ("cuda", "emulated"),
     "numba_cuda": ("cuda", "emulated"),
 }
-# Spacing of numbers near 1, and the smallest normal number. fp32x3 carries a float32 as two tf32
-# numbers of 11 bits; tf32 and bf16 have float32's exponent.
-EPS = {"fp64": 2**-52, "fp32": 2**-23, "fp32x3": 2**-21, "tf32": 2**-10, "bf16": 2**-7}
-EPS["fp16"] = 2**-10
-TINY = {"fp64": 2.0**-1022, **dict.fromkeys(("fp32", "fp32x3", "tf32", "bf16"), 2.0**-126)}
-TINY["fp16"] = 2.0**-14
 EXACT = "exact"  # scale: the result must equal the reference
 LINEAR = "linear"  # scale: the reference run on absolute inputs
 
 _LOADING = RLock()
 _OPS: dict[str, "Op"] = {}
 MISSING: dict[str, str] = {}  # kernel module -> the optional package that it needs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Every size and static option of one call: the key of tests, benchmarks and plans.
-
-    ``precision`` is the arithmetic's: "fp64" for float64, "fp32" unless said otherwise.
-    """
-
-    dtype: str = "float32"
-    precision: str = ""
-    epilogue: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.precision:
-            object.__setattr__(self, "precision", "fp64" if self.dtype == "float64" else "fp32")
-
-    def shapes(self) -> dict[str, Shape]:
-        """Shape of every array by name; a gradient ``dx`` has the shape of ``x``."""
-        raise NotImplementedError
-
-    def dtypes(self) -> dict[str, str]:
-        """Dtype of the arrays that do not have the problem's."""
-        return {}
-
-    def spec(self, name: str) -> tuple[Shape, str]:
-        """Shape and dtype of the array ``name``."""
-        shapes = self.shapes()
-        shape = shapes[name] if name in shapes else shapes[name.removeprefix("d")]
-        return shape, self.dtypes().get(name, self.dtype)
-
-    @property
-    def eps(self) -> float:
-        """Spacing of numbers near 1 in the declared precision."""
-        return EPS[self.precision]
-
-    @property
-    def tiny(self) -> float:
-        """Smallest normal number of the declared precision."""
-        return TINY[self.precision]
-
-    def astype(self, dtype: str) -> "Problem":
-        """The same problem in another dtype, in its own precision."""
-        return replace(self, dtype=dtype, precision="")
-
-    def __str__(self) -> str:
-        shown = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if f.name != "precision"]
-        return " ".join(s.replace(" ", "") for s in shown)
 
 
 @dataclass(frozen=True)
@@ -122,6 +69,8 @@ class Kernel:
             return f"runs on {', '.join(self.devices)}, not on {device}"
         if problem.precision not in self.precisions:
             return f"computes in {', '.join(self.precisions)}, not in {problem.precision}"
+        if formats.family(problem.format) not in self.formats:
+            return f"takes {', '.join(self.formats)}, not {problem.format}"
         reason = self.refuses(problem, device)
         if reason is not None:
             return reason
@@ -138,7 +87,9 @@ class Op:
     arrive filled and change in place. ``reference(problem, *ins, *updates)`` returns the outs in
     float64 from plain loops. ``scale``: EXACT, LINEAR or a function
     ``(problem, outs, *ins, *updates)`` giving one magnitude per out (0 = exact).
-    ``draw(problem, name, stream)`` gives a test input, or None for normal values.
+    ``draw(problem, name, stream)`` gives a test input, or None for normal values. ``pointwise``: an
+    out's element depends on the same element of every in alone, and is 0 where those are, so that
+    the format does not matter.
     """
 
     name: str
@@ -150,6 +101,7 @@ class Op:
     scale: str | Callable[..., Any] = EXACT
     flops: Callable[[Any], int] = lambda problem: 0
     updates: tuple[str, ...] = ()
+    pointwise: bool = False
     draw: Callable[[Any, str, Stream], np.ndarray | None] = lambda problem, name, stream: None
     _kernels: list[Kernel] = field(default_factory=list, repr=False)
     _loaded: bool = field(default=False, repr=False)
@@ -232,14 +184,15 @@ def _import_kernels(family: str) -> None:
             MISSING[module] = error.name
 
 
-_CHOSEN: dict[tuple, Kernel] = {}
+_CHOSEN: dict[tuple, Kernel | str] = {}
 
 
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:
     """The kernel for a problem: the named one, else the plan's, else the lowest cost, else rank.
 
     ``algorithm`` is "backend:algorithm", a bare algorithm name (the first of that name on the
-    device) or a bare backend (the best of its kernels). Raises KernelError with every reason. The answer is kept per problem.
+    device) or a bare backend (the best of its kernels). Raises KernelError with every reason. The
+    answer is kept per problem.
     """
     if not isinstance(algorithm, str | None):
         raise OptionError(f"{op.name}: algorithm must be a kernel's name, got {algorithm!r}")
@@ -247,8 +200,22 @@ def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = Non
     algorithm = algorithm or limits.plan.get(op.name)
     key = (op.name, problem, device, algorithm, limits)
     if key not in _CHOSEN:
-        _CHOSEN[key] = _choose(op, problem, device, algorithm, limits)
-    return _CHOSEN[key]
+        try:
+            _CHOSEN[key] = _choose(op, problem, device, algorithm, limits)
+        except KernelError as error:
+            _CHOSEN[key] = str(error)
+    found = _CHOSEN[key]
+    if isinstance(found, str):
+        raise KernelError(found)
+    return found
+
+
+def find(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel | None:
+    """What ``choose`` gives, or None where no kernel takes the problem."""
+    try:
+        return choose(op, problem, device, algorithm)
+    except KernelError:
+        return None
 
 
 def _choose(

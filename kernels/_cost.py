@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from gpuconv.device import Device
-from gpuconv.registry import Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import Op
 
 LAUNCH = 4e-6  # seconds
 BANDWIDTH = 2.5e12  # bytes a second

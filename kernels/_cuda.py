@@ -9,7 +9,7 @@ import numpy as np
 from gpuconv.cuda import Source, aligned, grid_for, pack
 from gpuconv.cuda.launch import BLOCK, index_type
 from gpuconv.device import Device
-from gpuconv.registry import Problem
+from gpuconv.problem import Problem
 
 LANES = 32  # threads of a warp
 VECTOR_BYTES = 16  # of vectors.cuh's Vector

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from gpuconv.cuda.launch import BLOCK
-from gpuconv.registry import Problem
+from gpuconv.problem import Problem
 
 from ._cost import estimate
 from ._cuda import Launcher, ceil_div, nbytes

@@ -10,8 +10,8 @@ from math import prod
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream, words
-from gpuconv.registry import Problem
 from gpuconv.shapes import Shape
 
 WHERE = ("seed", "step", "stream")

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import Problem
 from gpuconv.shapes import Shape
 
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
     **dict.fromkeys(("_cache", "_layout", "_version", "errors", "limits", "random", "shapes"), 0),
-    **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "plans", "registry"), 1),
+    **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "formats", "plans"), 1),
+    **dict.fromkeys(("problem", "registry"), 1),
     "kernels": 2,
     **dict.fromkeys(("battery", "ops"), 3),
     "layers": 4,

@@ -3,7 +3,7 @@
 import pytest
 from devices import marks
 
-from gpuconv import battery, device, registry
+from gpuconv import battery, device, formats, registry
 
 
 def _tier(kernel, problem):
@@ -12,11 +12,17 @@ def _tier(kernel, problem):
     return [pytest.mark.slow] if late else []
 
 
+def _cases(op, kernel):
+    yield from battery.cases(op)
+    if "cpu" in kernel.devices:
+        yield from battery.blocked_cases(op, kernel, formats.native())
+
+
 def _every():
     for op in registry.ops().values():
         for kernel in op.kernels():
             for kind in kernel.devices:
-                for problem in battery.cases(op):
+                for problem in _cases(op, kernel):
                     for optional in battery.variants(op):
                         suffix = "" if optional else " bare"
                         name = f"{op.name}[{kernel.name}] {kind} {problem}{suffix}"

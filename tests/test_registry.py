@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gpuconv import ops, registry
+from gpuconv import ops, problem, registry
 from gpuconv.device import CPU
 from gpuconv.errors import KernelError, OptionError
 from gpuconv.limits import PRECISIONS, limits
-from gpuconv.registry import Op, Problem, choose
+from gpuconv.problem import Problem
+from gpuconv.registry import Op, choose
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ def test_a_kernel_in_a_users_file_is_found_by_name(conv, tmp_path):
 
 FAMILY = {
     "op.py": """
-from gpuconv.registry import Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import Op
 
 class Nothing(Problem):
     def shapes(self):
@@ -241,7 +243,7 @@ def test_eps_and_tiny_are_numpys():
 
 
 def test_every_precision_has_its_numbers():
-    assert set(registry.EPS) == set(registry.TINY) == {"fp64", *PRECISIONS}
+    assert set(problem.EPS) == set(problem.TINY) == {"fp64", *PRECISIONS}
 
 
 def test_spec_knows_gradients_and_other_dtypes():

@@ -60,9 +60,9 @@ def call(rival: str, work: Work) -> Call:
 
 def set_threads(count: int) -> None:
     """Let every library of this process use this many threads."""
-    import gpuconv
+    from gpuconv import cpu
 
-    gpuconv.set_num_threads(count)
+    cpu.set_num_threads(count)
     try:
         import torch
     except ModuleNotFoundError:

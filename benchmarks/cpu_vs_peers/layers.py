@@ -96,7 +96,7 @@ def _quiet(call: Callable[[], Any]) -> Callable[[], None]:
 
 def _ours(layer: Layer, xs: list[np.ndarray]) -> Calls:
     """The layer's passes on values in the format that a net would give it."""
-    given = [x for x in xs]
+    given = list(xs)
     y, saved = layer.forward(*given, train=True)
     dy = Stream(9).normal(y.shape).astype(np.float32)
     both = tuple([True] * len(given)) if len(given) > 1 else True

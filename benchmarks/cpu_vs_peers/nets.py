@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-import gpuconv as gcv
 from gpuconv import models, registry
 from gpuconv.layers import CrossEntropyLoss
+from gpuconv.limits import limits
 from gpuconv.random import Stream
+from gpuconv.training.optimizers import SGD
 from gpuconv.training.step import InferenceStep, TrainStep
 
 from .torch_net import translate
@@ -60,7 +61,7 @@ WORK = (
 
 def numpy_only() -> Any:
     """Limits under which every op takes NumPy's kernel: the baseline of all benchmarks."""
-    return gcv.limits(plan=dict.fromkeys(registry.ops(), "numpy"))
+    return limits(plan=dict.fromkeys(registry.ops(), "numpy"))
 
 
 def ours(work: Work) -> Call:
@@ -69,7 +70,7 @@ def ours(work: Work) -> Call:
     if not work.is_training:
         infer = InferenceStep(net)
         return lambda: infer(images)
-    optimizer = gcv.SGD(net.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
+    optimizer = SGD(net.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
     step = TrainStep(net, CrossEntropyLoss(), optimizer)
     return lambda: float(step(images, labels))
 

@@ -12,12 +12,13 @@ from gpuconv import battery, cuda, emulator, registry
 from gpuconv.device import EMULATED
 from gpuconv.errors import KernelError
 from gpuconv.limits import current_limits
+from gpuconv.problem import Problem
 from gpuconv.registry import Kernel, Op
 
 from ..static import builds
 from .items import Item, Session, Unavailable
 
-Case = tuple[registry.Problem, bool]
+Case = tuple[Problem, bool]
 
 
 def kernels(session: Session) -> Iterator[tuple[Op, Kernel]]:
@@ -82,7 +83,7 @@ def against(session: Session, op: Op, kernel: Kernel) -> dict[str, Any]:
 
 
 def _difference(
-    session: Session, op: Op, kernel: Kernel, problem: registry.Problem, given: bool
+    session: Session, op: Op, kernel: Kernel, problem: Problem, given: bool
 ) -> tuple[bool, float]:
     arrays = battery.draw(op, problem, optional=given)
     real = battery.outs_of(op, kernel, problem, session.device, arrays)

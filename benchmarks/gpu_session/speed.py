@@ -10,8 +10,9 @@ from gpuconv import device as devices
 from gpuconv import registry
 from gpuconv.device import Device
 from gpuconv.limits import current_limits
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import LINEAR, Kernel, Op, Problem
+from gpuconv.registry import LINEAR, Kernel, Op
 
 from .. import peers
 from ..measure import Timing, measure

@@ -13,7 +13,8 @@ from ..cuda import Source, grid_for, index_type
 from ..cuda.arguments import TYPES
 from ..cuda.source import Parameter
 from ..errors import KernelError, OptionError
-from ..registry import Kernel, Op, Problem
+from ..problem import Problem
+from ..registry import Kernel, Op
 from ._expression import evaluate
 from ._names import Number, ignored, numbers
 from ._values import members, number, plain, struct

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
-from ..registry import Problem
+from ..problem import Problem
 
 Number = int | float
 

@@ -12,7 +12,8 @@ from ..cuda.occupancy import ARCHS
 from ..emulator import EmulatorError
 from ..errors import CompileError, DeviceError, KernelError
 from ..limits import current_limits
-from ..registry import Kernel, Op, Problem
+from ..problem import Problem
+from ..registry import Kernel, Op
 from ._app import out
 
 SHOWN = 5  # faults of one kernel

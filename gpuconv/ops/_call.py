@@ -8,8 +8,11 @@ import numpy as np
 from .. import device as devices
 from ..device import Device
 from ..errors import DeviceError, DtypeError, OptionError, ShapeError
+from ..formats import Formatted
 from ..limits import current_limits
-from ..registry import Op, Problem, choose
+from ..problem import Problem
+from ..registry import Op, choose
+from ._formats import call_formatted
 
 FLOATS = ("float32", "float64")
 
@@ -22,7 +25,7 @@ def dtype_name(dtype: np.dtype) -> str:
 
 def float_array(op: str, name: str, array: Any, ndim: int | tuple[int, ...] | None = None) -> str:
     """The dtype's name of a float32 or float64 array with ``ndim`` dimensions, else an error."""
-    devices.of(array, op, name)
+    devices.of(array.data if type(array) is Formatted else array, op, name)
     dtype = dtype_name(array.dtype)
     if dtype not in FLOATS:
         raise DtypeError(
@@ -55,9 +58,11 @@ def call(
     """Run ``op`` on checked arrays; returns the outs that are not ``updates``, alone or a tuple.
 
     ``updates`` are the arrays that change in place, in the order of ``op.updates``; ``device`` is
-    asked for only where no array says it. Raises DeviceError, DtypeError, ShapeError or
-    KernelError before anything is computed.
+    asked for only where no array says it. Given formatted values, outs that can be are formatted
+    too. Raises DeviceError, DtypeError, ShapeError or KernelError before anything is computed.
     """
+    if Formatted in map(type, ins):
+        return call_formatted(call, op, problem, ins, updates=updates, algorithm=algorithm)
     names = (*op.ins, *op.updates)
     given = (*ins, *updates)
     device = _check(op, problem, names, given) or device or devices.CPU

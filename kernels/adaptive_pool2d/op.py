@@ -9,13 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuconv.registry import LINEAR, Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import LINEAR, Op
 from gpuconv.shapes import Shape
 
 
 @dataclass(frozen=True)
 class AdaptivePool2dProblem(Problem):
     """Input N C H W, output N C P Q."""
+
+    formatted = ("x", "y")
 
     n: int
     c: int

@@ -6,7 +6,8 @@ from math import prod
 
 import numpy as np
 
-from gpuconv.registry import EXACT, LINEAR, Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import EXACT, LINEAR, Op
 from gpuconv.shapes import Shape
 
 
@@ -24,6 +25,8 @@ class ArrayProblem(Problem):
 @dataclass(frozen=True)
 class ChannelSumProblem(Problem):
     """An array whose axis 1 is kept."""
+
+    formatted = ("x",)
 
     shape: Shape
 
@@ -88,6 +91,7 @@ add = Op(
     ArrayProblem,
     ins=("a", "b"),
     outs=("y",),
+    pointwise=True,
     reference=reference_add,
     cases=cases,
     scale=LINEAR,

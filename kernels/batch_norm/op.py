@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import Op, Problem
+from gpuconv.registry import Op
 from gpuconv.shapes import Shape
 
 
 @dataclass(frozen=True)
 class BatchNormProblem(Problem):
     """N C S, ``epsilon`` added to the variance, ``momentum`` of the running statistics."""
+
+    formatted = ("x", "y")
 
     n: int
     c: int

@@ -6,8 +6,9 @@ from math import fsum, sqrt
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import EXACT, Op, Problem
+from gpuconv.registry import EXACT, Op
 from gpuconv.shapes import Shape
 
 from ..elementwise import relative

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuconv.registry import EXACT, Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import EXACT, Op
 from gpuconv.shapes import Shape
 
 

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpuconv.registry import LINEAR, Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import LINEAR, Op
 from gpuconv.shapes import Padding, Pair, Shape, conv_size
 
 
 @dataclass(frozen=True)
 class Conv2dProblem(Problem):
     """Sizes and options of one convolution and of both its gradients."""
+
+    formatted = ("x", "y")
 
     n: int
     c: int

@@ -6,8 +6,9 @@ from math import prod
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import Op, Problem
+from gpuconv.registry import Op
 from gpuconv.shapes import Shape
 
 

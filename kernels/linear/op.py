@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpuconv.registry import LINEAR, Op, Problem
+from gpuconv.problem import Problem
+from gpuconv.registry import LINEAR, Op
 from gpuconv.shapes import Shape
 
 

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import Op, Problem
+from gpuconv.registry import Op
 from gpuconv.shapes import Shape
 
 
 @dataclass(frozen=True)
 class LrnProblem(Problem):
     """N C S, channels ``size`` of a window; ``alpha`` multiplies the plain sum of squares."""
+
+    formatted = ("x", "y")
 
     n: int
     c: int

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import LINEAR, Op, Problem
+from gpuconv.registry import LINEAR, Op
 from gpuconv.shapes import Padding, Pair, Shape, pool_size
 
 Index = tuple[int, ...]
@@ -18,6 +19,8 @@ Index = tuple[int, ...]
 @dataclass(frozen=True)
 class Pool2dProblem(Problem):
     """Sizes and options of one pooling and of its gradient; ``kernel`` is the window (R, S)."""
+
+    formatted = ("x", "y", "index")
 
     n: int
     c: int

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpuconv.problem import Problem
 from gpuconv.random import Stream
-from gpuconv.registry import Op, Problem
+from gpuconv.registry import Op
 from gpuconv.shapes import Shape
 
 FORMS = ("torch", "paper")

@@ -14,6 +14,7 @@ from gpuconv import battery, emulator, registry
 from gpuconv.cuda import Source
 from gpuconv.cuda import launch as door
 from gpuconv.device import EMULATED
+from gpuconv.problem import Problem
 
 from .code import KERNELS, ROOT, code
 from .kinds import Mutant
@@ -30,7 +31,7 @@ class Check:
 
     op: registry.Op
     kernel: registry.Kernel
-    problem: registry.Problem
+    problem: Problem
     optional: bool
 
     def __call__(self) -> None:
