@@ -26,19 +26,22 @@ def convolve(
     bias: np.ndarray | None = None,
     relu: bool = False,
 ) -> None:
-    """Fill ``result`` (N, channels, h, w) from ``source``; ``parts`` are where the plan's lie."""
+    """Fill ``result`` from ``source``, both in the problem's format; ``parts``: the plan's."""
     if not _axes.is_whole(plan.problem, plan.classes) and plan.is_backward:
         result.fill(0)
     space, out, *packed = parts
     for axes, place in zip(plan.classes, packed, strict=True):
         _pack(plan, axes, weight, place)
     lanes = _in_lanes(plan, bias)
-    ends = {"bias": lanes, "relu": int(relu), "out": out}
+    ends = {"bias": lanes, "relu": int(relu)}
     for image, count in plan.passes():
         begin = _blocked(plan, source, image, count, space)
         for axes, place in zip(plan.classes, packed, strict=True):
-            _sweep(plan, axes, count, begin, place, ends)
-            _unblock(plan, axes, count, out, result, image)
+            out = _address(result[image:]) if plan.writes_in_place else out
+            _sweep(plan, axes, count, begin, place, {**ends, "out": out})
+            if not plan.writes_in_place:
+                _unblock(plan, axes, count, out, result, image)
+    _silence(plan, result)
 
 
 def weight_gradient(
@@ -50,8 +53,8 @@ def weight_gradient(
         dweight.fill(0)
     for image, count in plan.passes():
         begin = _blocked(plan, x, image, count, space)
-        _block_slope(plan, dy, image, count, slope)
-        _gather(plan, image, count, begin, slope, packed)
+        slopes = _slopes(plan, dy, image, count, slope)
+        _gather(plan, image, count, begin, slopes, packed)
     if len(x):
         _unpack(plan, dweight, packed)
 
@@ -91,28 +94,45 @@ def _unpack(plan: Plan, dweight: np.ndarray, packed: int) -> None:
     tasks.unpack.each(blocks, **fields, blocks=blocks, slices=plan.slices)
 
 
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
 def _blocked(plan: Plan, source: np.ndarray, image: int, count: int, space: int) -> int:
     """The address of ``count`` images in the plan's layout, with their zeros."""
-    if plan.is_plain:
-        return int(source[image:].__array_interface__["data"][0])
+    if plan.reads_in_place:
+        return _address(source[image:])
     (top, _), (left, _) = plan.border
     sizes = {"padded_h": plan.padded[0], "padded_w": plan.padded[1], "top": top, "left": left}
-    _block(source, image, count, plan.blocks.sources, blocked=space, **sizes)
+    if plan.is_source_blocked:
+        h, w = plan.source
+        fields = {"x": source[image:], "h": h, "w": w, "cell": plan.blocks.cell, **sizes}
+        tasks.frame.each(count * len(plan.blocks.sources), **fields, blocked=space)
+    else:
+        _block(source, image, count, plan.blocks.sources, plan.inside, blocked=space, **sizes)
     return space
 
 
-def _block_slope(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> None:
-    sizes = {"padded_h": dy.shape[2], "padded_w": dy.shape[3], "top": 0, "left": 0}
-    _block(dy, image, count, plan.blocks.results, blocked=space, **sizes)
+def _slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> int:
+    """The address of ``count`` images of dy in the blocks of the results."""
+    if plan.is_result_blocked:
+        return _address(dy[image:])
+    h, w = plan.problem.p, plan.problem.q
+    sizes = {"padded_h": h, "padded_w": w, "top": 0, "left": 0}
+    _block(dy, image, count, plan.blocks.results, plan.outside, blocked=space, **sizes)
+    return space
 
 
-def _block(x: np.ndarray, image: int, count: int, table: np.ndarray, **fields: int) -> None:
+def _block(
+    x: np.ndarray, image: int, count: int, table: np.ndarray, width: int, **fields: int
+) -> None:
     tasks.block.each(
         count * len(table),
         x=x[image:],
         image=x[0].size,
         h=x.shape[2],
         w=x.shape[3],
+        width=width,
         table=table,
         cell=table.shape[1],
         blocks=len(table),
@@ -122,23 +142,33 @@ def _block(x: np.ndarray, image: int, count: int, table: np.ndarray, **fields: i
 
 def _unblock(plan: Plan, axes: _axes.Axes, count: int, out: int, y: np.ndarray, image: int) -> None:
     (rows, cols), table = axes, plan.blocks.results
-    tasks.unblock.each(
-        count * len(table),
-        blocked=out,
-        blocks=len(table),
-        rows=rows.results,
-        cols=cols.results,
-        table=table,
-        lanes=plan.blocks.lanes,
-        y=y[image:],
-        image=y[0].size,
-        h=y.shape[2],
-        w=y.shape[3],
-        top=rows.first,
-        down=rows.every,
-        left=cols.first,
-        across=cols.every,
-    )
+    fields = {
+        "blocked": out,
+        "rows": rows.results,
+        "cols": cols.results,
+        "lanes": plan.blocks.lanes,
+        "y": y[image:],
+        "h": y.shape[2],
+        "w": y.shape[3],
+        "top": rows.first,
+        "down": rows.every,
+        "left": cols.first,
+        "across": cols.every,
+    }
+    if plan.is_result_blocked:
+        tasks.scatter.each(count * len(table), **fields)
+    else:
+        more = {"table": table, "blocks": len(table), "image": y[0].size, "width": plan.outside}
+        tasks.unblock.each(count * len(table), **fields, **more)
+
+
+def _silence(plan: Plan, y: np.ndarray) -> None:
+    """Lanes of y that hold no channel must be 0 for whoever reads it."""
+    channels = plan.roles.groups * plan.roles.results
+    idle = channels % plan.outside
+    if idle:
+        sizes = {"blocks": y.shape[1], "plane": y.shape[2] * y.shape[3], "lanes": plan.outside}
+        tasks.silence.each(len(y), y=y, **sizes, used=idle)
 
 
 def _walk(plan: Plan, axes: _axes.Axes, source: int) -> dict[str, int]:
