@@ -57,23 +57,23 @@ class Plan:
     inside: int
     outside: int
 
-    @property
+    @cached_property
     def padded(self) -> tuple[int, int]:
         """Height and width of the source with its zeros."""
         (top, bottom), (left, right) = self.border
         return self.source[0] + top + bottom, self.source[1] + left + right
 
-    @property
+    @cached_property
     def line(self) -> int:
         """Bytes of one padded row."""
         return BYTES * self.padded[1] * self.blocks.cell
 
-    @property
+    @cached_property
     def plane(self) -> int:
         """Bytes of one block of the source."""
         return self.padded[0] * self.line
 
-    @property
+    @cached_property
     def image(self) -> int:
         """Bytes of one image of the source."""
         return self.plane * len(self.blocks.sources)
@@ -88,12 +88,23 @@ class Plan:
         """Does the result go in the blocks that are worked on?"""
         return _is_canonical(self.blocks.results, self.outside)
 
+    @cached_property
+    def is_whole(self) -> bool:
+        """Is every result worked out?"""
+        return _axes.is_whole(self.problem, self.classes)
+
     @property
+    def target(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        p = self.problem
+        return (p.h, p.w) if self.is_backward else (p.p, p.q)
+
+    @cached_property
     def reads_in_place(self) -> bool:
         """May the source be read where it lies?"""
         return self.is_source_blocked and self.border == ((0, 0), (0, 0))
 
-    @property
+    @cached_property
     def writes_in_place(self) -> bool:
         """May the results be written where they belong?"""
         every = [(axis.first, axis.every) for axes in self.classes for axis in axes]
@@ -116,7 +127,7 @@ class Plan:
         channels = self.blocks.results.size
         return BYTES * channels * rows.results * cols.results
 
-    @property
+    @cached_property
     def images(self) -> int:
         """Images worked on at once."""
         each = self.image + max((self.out(axes) for axes in self.classes), default=0)
@@ -132,13 +143,13 @@ class Plan:
         rows, parts = axes[0].results, ceil(TASKS / (count * len(self.blocks.results)))
         return ceil(rows / min(rows, parts))
 
-    @property
+    @cached_property
     def slices(self) -> int:
         """Parts of the batch whose weight gradients are added up apart."""
         tasks = len(self.blocks.results) * self.blocks.groups
         return max(1, min(self.problem.n, ceil(TASKS / tasks)))
 
-    @property
+    @cached_property
     def parts(self) -> list[int]:
         """Sizes of the workspace's parts: source, blocked results, each class's weights."""
         results = 0 if self.writes_in_place else self._results()
@@ -151,7 +162,7 @@ class Plan:
     def _results(self) -> int:
         return self.images * max((self.out(axes) for axes in self.classes), default=0)
 
-    @property
+    @cached_property
     def weight_parts(self) -> list[int]:
         """The same of the weight gradient: source, blocked dy, the slices."""
         slope = 0 if self.is_result_blocked else self._results()
