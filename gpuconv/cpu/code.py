@@ -4,15 +4,23 @@ All parameters are 64-bit integers: addresses, strides in bytes, counts. Variabl
 until LLVM's own passes give them registers, so that a loop needs no phi nodes here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
 
+from .formula import Value
+
 INT, FLOAT = ir.IntType(64), ir.FloatType()
 BYTES = 4  # of a float32
 FENCE = ir.FunctionType(ir.VoidType(), [])
+
+
+def _order(lanes: Iterable[int]) -> Any:
+    """Which lanes a shuffle takes."""
+    order = list(lanes)
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
 
 
 class Code:
@@ -26,6 +34,20 @@ class Code:
         self._given = dict(zip(parameters, self._function.args, strict=True))
         self._vector = ir.VectorType(FLOAT, lanes)
         self._lanes, self._fused = lanes, fused
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of its vectors."""
+        return self._lanes
+
+    def narrow(self) -> None:
+        """From here on vectors have one lane: for what whole vectors left over."""
+        self._lanes, self._vector = 1, ir.VectorType(FLOAT, 1)
+
+    @staticmethod
+    def integer(value: int) -> Any:
+        """A 64-bit constant."""
+        return ir.Constant(INT, value)
 
     def __getitem__(self, parameter: str) -> Any:
         return self._given[parameter]
@@ -74,6 +96,22 @@ class Code:
         """Context manager: what is written inside happens only where ``value`` is not 0."""
         return self.build.if_then(self.build.icmp_signed("!=", value, ir.Constant(INT, 0)))
 
+    def row(self, address: Any, stride: Any, number: int) -> Any:
+        """The address ``number`` strides further."""
+        return self.build.add(address, self.build.mul(stride, self.integer(number)))
+
+    def total(self, vector: Any) -> Any:
+        """The sum of the lanes, halves first, as a vector of one lane."""
+        size = self._lanes
+        while size > 1:
+            size //= 2
+            half = [
+                self.build.shuffle_vector(vector, vector, _order(range(start, start + size)))
+                for start in (0, size)
+            ]
+            vector = self.build.fadd(*half)
+        return vector
+
     def zero(self) -> Any:
         """A vector of zeros."""
         return ir.Constant(self._vector, [0.0] * self._lanes)
@@ -114,6 +152,25 @@ class Code:
                 self.module, ir.FunctionType(self._vector, [self._vector] * 3), name
             )
         return self.build.call(known, [a, b, total])
+
+    def constant(self, number: float, kind: Any) -> Value:
+        """The number in every lane of a vector of this type."""
+        return Value(self, ir.Constant(kind, [number] * kind.count))
+
+    def cast(self, word: str, value: Value, target: str) -> Value:
+        """Each lane as "float" or "int", of 32 bits, by LLVM's cast of that name."""
+        element = FLOAT if target == "float" else ir.IntType(32)
+        kind = ir.VectorType(element, value.raw.type.count)
+        return Value(self, getattr(self.build, word)(value.raw, kind))
+
+    def intrinsic(self, word: str, value: Value) -> Value:
+        """LLVM's own function of one vector of float32."""
+        name = f"llvm.{word}.v{self._lanes}f32"
+        known = self.module.globals.get(name)
+        if known is None:
+            kind = ir.FunctionType(self._vector, [self._vector])
+            known = ir.Function(self.module, kind, name)
+        return Value(self, self.build.call(known, [value.raw]))
 
     def relu(self, vector: Any) -> Any:
         """0 where the value is at most 0; NaN stays."""
