@@ -6,8 +6,9 @@ from typing import Any
 
 from . import ops
 from .errors import GraphError
+from .formats import Formatted
 from .layers.base import Layer, NeedDx, kept, require_saved, wanted
-from .nodes import Handle, Key, Node, holds, located, require_inputs
+from .nodes import Handle, Key, Node, Saved, holds, located, require_inputs, travelling
 from .random import Stream
 from .shapes import Shape
 from .summary import Summary, summarize
@@ -18,11 +19,15 @@ class Graph(Layer):
 
     ``x = g.input("x")``, ``h = g.apply(layer, x, name=None)`` (a tuple of handles for a layer with
     several outputs), ``g.output(*handles)`` (default: the last value). A node can only name values
-    that exist, so there is no sort and no cycle. Every value is freed after its last reader.
+    that exist, so there is no sort and no cycle. Every value is freed after its last reader. On the
+    CPU images may travel from layer to layer in blocks of channels (formats.py); what comes in and
+    goes out of the outermost graph is NCHW, and so is what a layer gets that does not say
+    ``formats = "any"``.
 
     A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std.
     """
 
+    formats = "any"
     input_shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -193,14 +198,17 @@ class Graph(Layer):
         rng: Stream | None = None,
     ) -> tuple[Any, Any]:
         """The output, a tuple for several; keeps what every node keeps."""
-        values: dict[Key, Any] = {(n, 0): x for n, x in zip(self._given(xs), xs, strict=True)}
+        saved = Saved()
+        saved.is_outer = Formatted not in map(type, xs)
+        names = self._given(xs)
+        values: dict[Key, Any] = {(n, 0): travelling(x) for n, x in zip(names, xs, strict=True)}
         del xs
-        last, saved, stream = self._last_reader(), [], 0 if rng is None else rng.stream
+        last, stream = self._last_reader(), 0 if rng is None else rng.stream
         for number, node in enumerate(self._nodes):
             place = None if rng is None else rng.at(stream)
             with located(node):
                 y, state = node.layer.forward(
-                    *(values[key] for key in node.sources),
+                    *node.given(values[key] for key in node.sources),
                     train=train,
                     keep=keep,
                     update=update,
@@ -208,12 +216,15 @@ class Graph(Layer):
                 )
             stream += node.layer.draws
             saved.append(state)
-            values.update(zip(node.results, y if len(node.results) > 1 else (y,), strict=True))
-            del y, state
+            made = map(travelling, y if len(node.results) > 1 else (y,))
+            values.update(zip(node.results, made, strict=True))
+            del y, state, made
             for key in {*node.sources, *node.results}:
                 if last.get(key, -1) <= number:
                     del values[key]
         found = tuple(values[key] for key in self.result)
+        if saved.is_outer:
+            found = tuple(map(ops.bare, found))
         return (found if len(found) > 1 else found[0]), (saved if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
@@ -232,6 +243,7 @@ class Graph(Layer):
             if all(d is None for d in dys) or not (any(need) or _trains(node.layer)):
                 continue
             with located(node):
+                dys = node.given(dys)
                 dxs = node.layer.backward(
                     dys if len(dys) > 1 else dys[0], state, need if len(need) > 1 else need[0]
                 )
@@ -239,6 +251,8 @@ class Graph(Layer):
                 if dx is not None:
                     _add(gradients, key, dx)
         dxs = tuple(gradients.get((name, 0)) for name in self._inputs)
+        if states.is_outer:
+            dxs = tuple(map(ops.bare, dxs))
         return dxs if len(dxs) > 1 else dxs[0]
 
     def _useful(self, need_dx: NeedDx) -> set[Key]:

@@ -1,11 +1,14 @@
 """What a graph is made of: handles that name values, nodes that make them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
 from .errors import GpuconvError, GraphError
-from .layers.base import Layer
+from .formats import Formatted
+from .layers.base import Layer, takes_any_format
+from .ops import bare, travels
 
 Key = tuple[str, int]
 
@@ -34,6 +37,24 @@ class Node:
     def results(self) -> tuple[Key, ...]:
         """The values it makes."""
         return tuple((self.name, i) for i in range(self.layer.outputs))
+
+    def given(self, values: Iterable[Any]) -> tuple[Any, ...]:
+        """Values of the graph as the layer takes them: formatted, or as users see them."""
+        return tuple(values if takes_any_format(type(self.layer)) else map(bare, values))
+
+
+class Saved(list):
+    """What every node of a graph keeps for backward; ``is_outer``: no other graph called it."""
+
+    is_outer = True
+
+
+def travelling(x: Any) -> Any:
+    """A value as it goes from node to node: an image on the CPU may change its format on the way.
+
+    Nothing is copied.
+    """
+    return Formatted(x, x.shape) if travels(x) else x
 
 
 def require_inputs(layer: Layer, name: str, count: int) -> None:

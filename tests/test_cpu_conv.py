@@ -1,11 +1,12 @@
 """The CPU's convolutions where the battery's small cases do not reach: blocks, slices, widths."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gpuconv import battery, cpu, device, registry
+from gpuconv import battery, cpu, device, formats, registry
 from gpuconv.kernels.conv2d import _axes, _numba_plan
 from gpuconv.kernels.conv2d.op import Conv2dProblem
 from gpuconv.registry import get_op
@@ -53,6 +54,39 @@ def _close(op, problem):
 @pytest.mark.parametrize("problem", DEEP.values(), ids=list(DEEP))
 def test_shapes_that_fill_blocks(op, problem):
     _close(op, problem)
+
+
+def _in_blocks(op, problem, arrays):
+    """The op's out in NCHW, worked out from arrays in this CPU's blocks."""
+    declared, target = get_op(op), replace(problem, format=formats.native())
+    given = [
+        formats.blocked(a, target.format) if target.is_formatted(name) else a
+        for name, a in zip((n.rstrip("?") for n in declared.ins), arrays, strict=True)
+    ]
+    out = battery.outs_of(declared, _direct(op), target, device.CPU, given)[0]
+    name = declared.outs[0]
+    if not target.is_formatted(name):
+        return out
+    channels = problem.plain_shape(name)[1]
+    every = formats.plain(out, out.shape[1] * out.shape[-1])
+    assert not every[:, channels:].any()
+    return np.ascontiguousarray(every[:, :channels])
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("problem", DEEP.values(), ids=list(DEEP))
+def test_blocks_give_the_bits_of_nchw(op, problem):
+    arrays = battery.draw(get_op(op), problem)
+    plain = battery.outs_of(get_op(op), _direct(op), problem, device.CPU, arrays)[0]
+    assert _in_blocks(op, problem, arrays).tobytes() == plain.tobytes()
+
+
+def test_an_infinity_stays_out_of_idle_lanes():
+    problem = DEEP["padded blocks"]
+    arrays = battery.draw(get_op("conv2d"), problem)
+    arrays[0][0, 3, 2, 2] = np.inf
+    out = _in_blocks("conv2d", problem, arrays)
+    assert not np.isfinite(out).all()
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -150,13 +150,15 @@ def test_bad_numbers_of_threads(monkeypatch, text):
         gpuconv.set_num_threads(text)
 
 
-def test_numba_keeps_its_own_settings():
+def test_numba_keeps_its_own_settings(monkeypatch):
     import numba
 
     threads.layer()
     before = numba.config.CACHE_DIR, numba.get_num_threads()
-    with threads.region():
-        assert numba.get_num_threads() == min(cpu.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+    monkeypatch.setitem(threads._state, "threads", 1)
+    seen = []
+    threads.run(lambda: seen.append(numba.get_num_threads()))
+    assert seen == [1]
     assert (numba.config.CACHE_DIR, numba.get_num_threads()) == before
 
 

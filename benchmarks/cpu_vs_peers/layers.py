@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 from gpuconv import models
+from gpuconv.formats import Formatted, native
 from gpuconv.graph import Graph
 from gpuconv.layers import CrossEntropyLoss, Layer
+from gpuconv.layers.base import takes_any_format
+from gpuconv.ops import travels
+from gpuconv.ops._formats import in_format
 from gpuconv.random import Stream
 from gpuconv.shapes import Shape
 
@@ -96,9 +100,11 @@ def _quiet(call: Callable[[], Any]) -> Callable[[], None]:
 
 def _ours(layer: Layer, xs: list[np.ndarray]) -> Calls:
     """The layer's passes on values in the format that a net would give it."""
-    given = list(xs)
+    given = [_as_in_a_net(layer, x) for x in xs]
     y, saved = layer.forward(*given, train=True)
     dy = Stream(9).normal(y.shape).astype(np.float32)
+    if type(y) is Formatted:
+        dy = Formatted(in_format(dy, y.format), y.shape, y.format)
     both = tuple([True] * len(given)) if len(given) > 1 else True
 
     def backward(trains: bool) -> Any:
@@ -114,6 +120,14 @@ def _ours(layer: Layer, xs: list[np.ndarray]) -> Calls:
     if layer.parameters():
         passes["weight gradient"] = lambda: backward(True)
     return passes
+
+
+def _as_in_a_net(layer: Layer, x: np.ndarray) -> Any:
+    """The value in the format in which other layers would hand it on; the first layer's is NCHW."""
+    if not (takes_any_format(type(layer)) and travels(x)):
+        return x
+    format = native()
+    return Formatted(in_format(x, format), x.shape, format)
 
 
 def _torch(layer: Layer, xs: list[np.ndarray], channels_last: bool) -> Calls:

@@ -12,8 +12,9 @@ second and more for each: it calls a task, by its address, for every index. Task
 each other, nor on the order they come in.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, cached_property
 from threading import RLock
 from typing import Any
@@ -106,14 +107,17 @@ class Task:
 
     def __init__(self, function: Callable, fields: str) -> None:
         self._function, self._names = function, fields.split()
+        self._places = {name: place for place, name in enumerate(self._names)}
         self.__name__, self.__doc__ = function.__name__, function.__doc__
 
     @cached_property
-    def _compiled(self) -> Any:
+    def _address(self) -> int:
         record = numba.from_dtype(np.dtype([(name, np.int64) for name in self._names]))
         with _cached():
             kind = types.void(record, INT)
-            return numba.cfunc(kind, nogil=True, error_model="numpy", cache=True)(self._function)
+            compiled = numba.cfunc(kind, nogil=True, error_model="numpy", cache=True)
+            self._compiled = compiled(self._function)  # the code lives as long as this does
+        return int(self._compiled.address)
 
     def each(self, count: int, **fields: Any) -> None:
         """Run the task for every index below ``count``, on all threads; returns when all are done.
@@ -121,13 +125,47 @@ class Task:
         A field is an integer, or an array (or None) for its address. Raises TypeError unless they
         are the task's own fields, and DeviceError in a forked child.
         """
-        if fields.keys() != set(self._names):
-            wrong = ", ".join(sorted(fields.keys() ^ set(self._names)))
-            raise TypeError(f"{self.__name__}: fields that are missing or unknown: {wrong}")
-        values = np.array([_integer(fields[name]) for name in self._names], np.int64)
+        self._run(count, np.empty(len(self._names), np.int64), fields, {})
+
+    def bind(self, **known: Any) -> "Bound":
+        """The task with some of its fields, for calls that differ in the others only.
+
+        Raises TypeError for fields that are not the task's.
+        """
+        values = np.zeros(len(self._names), np.int64)
+        self._fill(values, known)
+        return Bound(self, known, values)
+
+    def _run(self, count: int, values: np.ndarray, fields: dict, known: dict) -> None:
+        if len(fields) + len(known) != len(values):
+            raise self._wrong({*fields, *known})
+        self._fill(values, fields)
         if count:
-            with threads.region():
-                _run()(self._compiled.address, count, _integer(values))
+            threads.run(_run(), self._address, count, values.ctypes.data)
+
+    def _fill(self, values: np.ndarray, fields: dict[str, Any]) -> None:
+        places = self._places
+        for name, value in fields.items():
+            if name not in places:
+                raise self._wrong(fields)
+            values[places[name]] = _integer(value)
+
+    def _wrong(self, given: Iterable[str]) -> TypeError:
+        wrong = ", ".join(sorted(set(given) ^ set(self._names)))
+        return TypeError(f"{self.__name__}: fields that are missing or unknown: {wrong}")
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A task that knows some of its fields already; it holds on to them."""
+
+    task: Task
+    known: dict[str, Any]
+    values: np.ndarray
+
+    def each(self, count: int, **fields: Any) -> None:
+        """Run the task as ``Task.each`` does, with these fields besides those that it knows."""
+        self.task._run(count, self.values.copy(), fields, self.known)
 
 
 def _integer(value: Any) -> int:

@@ -15,11 +15,11 @@ from . import progress, simd
 
 HERE = Path(__file__).resolve().parent
 _LOCK = threading.Lock()
-_ADDRESSES: dict[str, int] = {}
+_ADDRESSES: dict["Tile", int] = {}
 
 
 class Tile(Protocol):
-    """What can be built: a name that is unique, and the text behind it."""
+    """What can be built: hashable, with a name that is unique, and the text behind it."""
 
     @property
     def name(self) -> str: ...
@@ -30,12 +30,13 @@ class Tile(Protocol):
 
 def address(tile: Tile) -> int:
     """Where the tile's code lies in this process; built, or read from disk, at the first call."""
-    name = tile.name
-    if name not in _ADDRESSES:
+    known = _ADDRESSES.get(tile)
+    if known is None:
         with _LOCK:
-            if name not in _ADDRESSES:
-                _ADDRESSES[name] = _load(name, _artifact(tile).read_bytes())
-    return _ADDRESSES[name]
+            if tile not in _ADDRESSES:
+                _ADDRESSES[tile] = _load(tile.name, _artifact(tile).read_bytes())
+            known = _ADDRESSES[tile]
+    return known
 
 
 def _artifact(tile: Tile) -> Path:

@@ -32,6 +32,7 @@ def level() -> str:
     return named or _widest()
 
 
+@cache
 def _widest() -> str:
     features = host()[1].split(",")
     if {"+avx512f", "+avx512vl"} <= set(features):

@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -67,9 +67,8 @@ def layer() -> str:
             numba.config.THREADING_LAYER_PRIORITY = kept
 
 
-@contextmanager
-def region() -> Iterator[None]:
-    """Around every parallel loop: the wanted number of threads, and no second caller in the way.
+def run(function: Callable[..., None], *arguments: int) -> None:
+    """Call a parallel loop with the wanted number of threads, and no second caller in its way.
 
     Raises DeviceError in a child that was forked after its parent had run one: the threads did not
     come along, and OpenMP would end the process.
@@ -84,12 +83,15 @@ def region() -> Iterator[None]:
     alone = _LOCK if layer() == "workqueue" else nullcontext()
     _state["has_run"] = True
     before = numba.get_num_threads()
+    wanted = min(get_num_threads(), numba.config.NUMBA_NUM_THREADS)
     with alone:
-        numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        if wanted != before:
+            numba.set_num_threads(wanted)
         try:
-            yield
+            function(*arguments)
         finally:
-            numba.set_num_threads(before)
+            if wanted != before:
+                numba.set_num_threads(before)
 
 
 def _in_child() -> None:

@@ -51,6 +51,8 @@ class Unary(Layer):
 class ReLU(Unary):
     """max(x, 0). Keeps y, not x: y > 0 says the same, and the next layer holds y anyway."""
 
+    formats = "any"
+
     def apply(self, x: Any) -> Any:
         """max(x, 0)."""
         return ops.relu(x)
@@ -63,6 +65,7 @@ class ReLU(Unary):
 class LeakyReLU(Unary):
     """x where x > 0, else negative_slope * x (Maas, Hannun and Ng 2013)."""
 
+    formats = "any"
     keeps = ("x",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
@@ -80,6 +83,7 @@ class LeakyReLU(Unary):
 class ELU(Unary):
     """x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
 
+    formats = "any"
     keeps = ("x",)
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -108,6 +112,8 @@ class Sigmoid(Unary):
 
 class Tanh(Unary):
     """scale * tanh(slope * x); LeNet-5 has 1.7159 and 2/3 (LeCun et al. 1998, appendix A)."""
+
+    formats = "any"
 
     def __init__(self, scale: float = 1.0, slope: float = 1.0) -> None:
         self.scale, self.slope = scale, slope

@@ -1,6 +1,7 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -25,12 +26,14 @@ class Layer:
     dx and adds into ``Parameter.grad``. ``layer(x)`` is inference.
 
     Class attributes: ``outputs``, how many arrays y is; ``aliases``, whether y may share memory
-    with an input; ``keeps``, which of "x" and "y" are kept for backward.
+    with an input; ``keeps``, which of "x" and "y" are kept for backward; ``formats``, "any" for a
+    layer that hands values straight to ``ops`` and asks them for no more than shape and dtype.
     """
 
     outputs = 1
     aliases = False
     keeps: tuple[str, ...] = ()
+    formats = "NCHW"
 
     def forward(
         self,
@@ -165,6 +168,23 @@ def _fits(name: str, place: Tensorlike, array: Any) -> bool:
     devices.of(array, "load_state_dict", name)
     castable = np.can_cast(array.dtype, place.home[1], "same_kind")
     return tuple(array.shape) == place.shape and castable
+
+
+METHODS = ("forward", "backward", "apply", "gradient")
+
+
+@cache
+def takes_any_format(kind: type[Layer]) -> bool:
+    """Whether layers of this class may be given formatted values.
+
+    A subclass that computes otherwise than its base has to say so again.
+    """
+    for base in kind.__mro__:
+        if "formats" in vars(base):
+            return vars(base)["formats"] == "any"
+        if any(name in vars(base) for name in METHODS):
+            return False
+    return False
 
 
 def kept(keep: bool | None, train: bool) -> bool:

@@ -36,6 +36,7 @@ class Conv2d(Layer):
     OptionError on bad sizes.
     """
 
+    formats = "any"
     keeps = ("x",)
 
     def __init__(

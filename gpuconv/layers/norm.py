@@ -20,6 +20,7 @@ class BatchNorm2d(Layer):
     ``frozen = True`` the running statistics are used, and left alone, in training too.
     """
 
+    formats = "any"
     keeps = ("x",)
 
     def __init__(
@@ -116,6 +117,7 @@ class LocalResponseNorm(Layer):
     (N, C, ...).
     """
 
+    formats = "any"
     keeps = ("x",)
 
     def __init__(

@@ -15,6 +15,8 @@ class MaxPool2d(Layer):
     Shapes: x (N, C, H, W), y (N, C, P, Q); keeps the int32 index of every maximum.
     """
 
+    formats = "any"
+
     def __init__(
         self,
         kernel_size: Any,
@@ -65,6 +67,8 @@ class AvgPool2d(Layer):
     Shapes: x (N, C, H, W), y (N, C, P, Q).
     """
 
+    formats = "any"
+
     def __init__(
         self,
         kernel_size: Any,
@@ -109,6 +113,8 @@ class AdaptiveAvgPool2d(Layer):
 
     Shapes: x (N, C, H, W), y (N, C, P, Q).
     """
+
+    formats = "any"
 
     def __init__(self, output_size: Any) -> None:
         self.output_size = output_size

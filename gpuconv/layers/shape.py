@@ -45,6 +45,8 @@ class Flatten(Layer):
 class Add(Layer):
     """a + b, element by element; equal shapes. Joins the two branches of a residual block."""
 
+    formats = "any"
+
     def forward(
         self,
         a: Any,

@@ -1,5 +1,7 @@
 """The operations as functions: each checks, allocates, chooses a kernel and calls it."""
 
+from ._formats import bare as bare
+from ._formats import travels as travels
 from .activation import elu as elu
 from .activation import elu_backward as elu_backward
 from .activation import leaky_relu as leaky_relu

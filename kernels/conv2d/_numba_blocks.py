@@ -5,6 +5,8 @@ plain, (channels, h, w): no channel is padded, a tile's depth runs along a row o
 blocked, (channels / lanes, h, w, lanes): the depth runs over a block's channels;
 per lane, the same but in the lanes of the results: groups too small to fill a block lie side by
 side, and each lane reads the channel of its own group.
+Blocks are those of gpuconv/formats.py wherever groups end where blocks do: then arrays that come in
+that format are read and written where they lie.
 """
 
 from dataclasses import dataclass
@@ -12,12 +14,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from gpuconv import cpu
+from gpuconv import cpu, formats
 
 from .op import Conv2dProblem
 
 WASTE = 1.5  # of idle lanes, at which groups are laid side by side
-PADDED = 1.25  # of padded channels, at which a source stays plain
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,24 @@ def blocks(roles: Roles, level: str) -> Blocks:
     if _side_by_side(roles):
         return _per_lane(roles)
     lanes = cpu.lanes_for(roles.results)
-    results = _table(roles.groups, roles.results, lanes)
+    results = table(roles.groups, roles.results, lanes)
     weights = _weights(roles, results)
     shared = len(results) // roles.groups
-    deep = _padded(roles.inputs, lanes) <= PADDED * roles.inputs
-    cell = lanes if deep else 1
-    sources = _table(roles.groups, roles.inputs, cell)
+    cell = _cell(roles)
+    sources = table(roles.groups, roles.inputs, cell)
     groups = len(sources) // roles.groups
-    return Blocks(lanes, cell, cell, False, groups, shared, results, sources, weights)
+    depth = roles.inputs if groups == 1 else cell  # lanes without a channel are not multiplied
+    return Blocks(
+        lanes, cell, depth if cell > 1 else 1, False, groups, shared, results, sources, weights
+    )
+
+
+def _cell(roles: Roles) -> int:
+    """Channels of a source's block; 1 where blocks would hold little more than zeros."""
+    own = formats.lanes(roles.groups * roles.inputs, formats.native())
+    if roles.groups == 1 or roles.inputs % own == 0:
+        return own
+    return formats.lanes(roles.inputs, formats.native())
 
 
 def _side_by_side(roles: Roles) -> bool:
@@ -90,7 +101,7 @@ def _side_by_side(roles: Roles) -> bool:
 def _per_lane(roles: Roles) -> Blocks:
     total = roles.groups * roles.results
     lanes = cpu.lanes_for(total)
-    results = _table(1, total, lanes)
+    results = table(1, total, lanes)
     channel = np.arange(roles.inputs)[None, :, None]
     first = results[:, None, :] // roles.results * roles.inputs
     sources = np.where(results[:, None, :] < 0, -1, first + channel).reshape(-1, lanes)
@@ -102,7 +113,7 @@ def _padded(count: int, size: int) -> int:
     return -(-count // size) * size
 
 
-def _table(groups: int, channels: int, lanes: int) -> np.ndarray:
+def table(groups: int, channels: int, lanes: int) -> np.ndarray:
     """The channels of every group in blocks of ``lanes``."""
     own = np.arange(_padded(channels, lanes))
     first = channels * np.arange(groups)[:, None]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from math import ceil
 
 import numpy as np
 
+from gpuconv import formats
 from gpuconv.cpu import Outer, Product
 
 from . import _axes, _numba_blocks
@@ -40,7 +41,11 @@ def cut(total: int, most: int) -> Cut:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """One convolution, or one of its gradients: the layout, the walks, and a padded source."""
+    """One convolution, or one of its gradients: the layout, the walks, and a padded source.
+
+    ``outside`` and ``inside`` are the lanes of the result's and of the source's blocks as they come
+    and go, 1 in NCHW.
+    """
 
     problem: Conv2dProblem
     roles: Roles
@@ -49,32 +54,61 @@ class Plan:
     source: tuple[int, int]
     border: tuple[tuple[int, int], tuple[int, int]]
     is_backward: bool
+    inside: int
+    outside: int
 
-    @property
+    @cached_property
     def padded(self) -> tuple[int, int]:
         """Height and width of the source with its zeros."""
         (top, bottom), (left, right) = self.border
         return self.source[0] + top + bottom, self.source[1] + left + right
 
-    @property
+    @cached_property
     def line(self) -> int:
         """Bytes of one padded row."""
         return BYTES * self.padded[1] * self.blocks.cell
 
-    @property
+    @cached_property
     def plane(self) -> int:
         """Bytes of one block of the source."""
         return self.padded[0] * self.line
 
-    @property
+    @cached_property
     def image(self) -> int:
         """Bytes of one image of the source."""
         return self.plane * len(self.blocks.sources)
 
+    @cached_property
+    def is_source_blocked(self) -> bool:
+        """Does the source come in the blocks that are worked on?"""
+        return _is_canonical(self.blocks.sources, self.inside)
+
+    @cached_property
+    def is_result_blocked(self) -> bool:
+        """Does the result go in the blocks that are worked on?"""
+        return _is_canonical(self.blocks.results, self.outside)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Is every result worked out?"""
+        return _axes.is_whole(self.problem, self.classes)
+
     @property
-    def is_plain(self) -> bool:
+    def target(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        p = self.problem
+        return (p.h, p.w) if self.is_backward else (p.p, p.q)
+
+    @cached_property
+    def reads_in_place(self) -> bool:
         """May the source be read where it lies?"""
-        return self.blocks.cell == 1 and self.border == ((0, 0), (0, 0))
+        return self.is_source_blocked and self.border == ((0, 0), (0, 0))
+
+    @cached_property
+    def writes_in_place(self) -> bool:
+        """May the results be written where they belong?"""
+        every = [(axis.first, axis.every) for axes in self.classes for axis in axes]
+        return self.is_result_blocked and every == [(0, 1), (0, 1)]
 
     def start(self, axes: _axes.Axes) -> int:
         """Bytes from a block's beginning to the first element that a walk reads."""
@@ -93,7 +127,7 @@ class Plan:
         channels = self.blocks.results.size
         return BYTES * channels * rows.results * cols.results
 
-    @property
+    @cached_property
     def images(self) -> int:
         """Images worked on at once."""
         each = self.image + max((self.out(axes) for axes in self.classes), default=0)
@@ -109,25 +143,36 @@ class Plan:
         rows, parts = axes[0].results, ceil(TASKS / (count * len(self.blocks.results)))
         return ceil(rows / min(rows, parts))
 
-    @property
+    @cached_property
     def slices(self) -> int:
         """Parts of the batch whose weight gradients are added up apart."""
         tasks = len(self.blocks.results) * self.blocks.groups
         return max(1, min(self.problem.n, ceil(TASKS / tasks)))
 
-    @property
+    @cached_property
     def parts(self) -> list[int]:
         """Sizes of the workspace's parts: source, blocked results, each class's weights."""
-        source = 0 if self.is_plain else self.images * self.image
-        results = self.images * max((self.out(axes) for axes in self.classes), default=0)
+        results = 0 if self.writes_in_place else self._results()
         count = len(self.blocks.results)
-        return [source, results, *(count * self.packed(axes) for axes in self.classes)]
+        return [self._source(), results, *(count * self.packed(axes) for axes in self.classes)]
 
-    @property
+    def _source(self) -> int:
+        return 0 if self.reads_in_place else self.images * self.image
+
+    def _results(self) -> int:
+        return self.images * max((self.out(axes) for axes in self.classes), default=0)
+
+    @cached_property
     def weight_parts(self) -> list[int]:
         """The same of the weight gradient: source, blocked dy, the slices."""
-        source, slope, packed = self.parts
-        return [source, slope, packed * self.slices]
+        slope = 0 if self.is_result_blocked else self._results()
+        return [self._source(), slope, self.parts[-1] * self.slices]
+
+
+def _is_canonical(table: np.ndarray, lanes: int) -> bool:
+    """Are these the blocks of formats.py, all channels in order?"""
+    count = int((table >= 0).sum())
+    return np.array_equal(table, _numba_blocks.table(1, count, lanes))
 
 
 @lru_cache
@@ -140,7 +185,9 @@ def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
         roles, classes = _numba_blocks.forward(problem), [_axes.forward(problem)]
         source = problem.h, problem.w
     layout, border = _numba_blocks.blocks(roles, level), _axes.border(classes, source)
-    return Plan(problem, roles, layout, classes, source, border, is_backward)
+    channels = (problem.k, problem.c) if is_backward else (problem.c, problem.k)
+    inside, outside = (formats.lanes(count, problem.format) for count in channels)
+    return Plan(problem, roles, layout, classes, source, border, is_backward, inside, outside)
 
 
 def depth(blocks: Blocks, taps: int) -> int:

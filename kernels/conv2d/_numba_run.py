@@ -1,6 +1,10 @@
-"""Runs a plan of the CPU convolutions: which loops, in which order, over which addresses."""
+"""Runs a plan of the CPU convolutions: which loops, in which order, over which addresses.
+
+What does not change from call to call is put together once for each plan.
+"""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -8,6 +12,7 @@ import numpy as np
 
 from gpuconv import cpu
 from gpuconv.cpu import native
+from gpuconv.cpu.jit import Bound
 
 from . import _axes
 from . import _numba_plan as planning
@@ -15,6 +20,8 @@ from . import _numba_tasks as tasks
 from ._numba_plan import BYTES, CHAIN, Plan
 
 POINTS = 256  # outputs of which a weight gradient's operands stay in the first cache
+KEPT = 512  # tasks that are put together, for about as many different convolutions
+Work = tuple[int, Bound]  # how many indices, and the task
 
 
 def convolve(
@@ -26,19 +33,28 @@ def convolve(
     bias: np.ndarray | None = None,
     relu: bool = False,
 ) -> None:
-    """Fill ``result`` (N, channels, h, w) from ``source``; ``parts`` are where the plan's lie."""
-    if not _axes.is_whole(plan.problem, plan.classes) and plan.is_backward:
+    """Fill ``result`` from ``source``, both in the problem's format; ``parts``: the plan's."""
+    if plan.is_backward and not plan.is_whole:
         result.fill(0)
     space, out, *packed = parts
-    for axes, place in zip(plan.classes, packed, strict=True):
-        _pack(plan, axes, weight, place)
-    lanes = _in_lanes(plan, bias)
-    ends = {"bias": lanes, "relu": int(relu), "out": out}
+    for number, place in enumerate(packed):
+        each(_pack(plan, number), weight=weight, packed=place)
+    ends = {"bias": _in_lanes(plan, bias), "relu": int(relu)}
     for image, count in plan.passes():
         begin = _blocked(plan, source, image, count, space)
-        for axes, place in zip(plan.classes, packed, strict=True):
-            _sweep(plan, axes, count, begin, place, ends)
-            _unblock(plan, axes, count, out, result, image)
+        for number, place in enumerate(packed):
+            out = _address(result[image:]) if plan.writes_in_place else out
+            sources = {"source": begin + plan.start(plan.classes[number]), "packed": place}
+            each(_sweep(plan, number, count), **sources, **ends, out=out)
+            if not plan.writes_in_place:
+                each(_unblock(plan, number, count), blocked=out, y=result[image:])
+    _silence(plan, result)
+
+
+def each(work: Work, **fields: Any) -> None:
+    """Run a task that was put together, with the fields that it lacks."""
+    count, bound = work
+    bound.each(count, **fields)
 
 
 def weight_gradient(
@@ -48,104 +64,131 @@ def weight_gradient(
     space, slope, packed = parts
     if len(x) == 0:
         dweight.fill(0)
+        return
     for image, count in plan.passes():
-        begin = _blocked(plan, x, image, count, space)
-        _block_slope(plan, dy, image, count, slope)
-        _gather(plan, image, count, begin, slope, packed)
-    if len(x):
-        _unpack(plan, dweight, packed)
+        begin = _blocked(plan, x, image, count, space) + plan.start(plan.classes[0])
+        slopes = _slopes(plan, dy, image, count, slope)
+        each(_gather(plan, count), source=begin, slope=slopes, packed=packed, first=image)
+    each(_unpack(plan), weight=dweight, packed=packed)
 
 
 def _in_lanes(plan: Plan, bias: np.ndarray | None) -> np.ndarray | None:
     if bias is None:
         return None
     table = plan.blocks.results
-    return np.where(table < 0, 0, bias[table]).astype(np.float32)
+    return np.where(table < 0, np.float32(0), bias[table])
 
 
-def _weights(plan: Plan, axes: _axes.Axes, weight: np.ndarray, packed: int) -> dict[str, Any]:
-    rows, cols = axes
+def _weights(plan: Plan, number: int) -> dict[str, Any]:
+    rows, cols = plan.classes[number]
     taps = np.add.outer(np.array(rows.taps) * plan.problem.s, cols.taps).astype(np.int64)
     return {
-        "weight": weight,
-        "weights": weight.size,
+        "weights": plan.problem.k * plan.problem.cg * plan.problem.r * plan.problem.s,
         "table": plan.blocks.weights,
         "lanes": plan.blocks.lanes,
         "inputs": plan.roles.inputs,
         "input_step": plan.roles.input_step,
         "taps": taps,
         "tap_count": taps.size,
-        "packed": packed,
         "groups": plan.blocks.groups,
         "depth": plan.blocks.depth,
     }
 
 
-def _pack(plan: Plan, axes: _axes.Axes, weight: np.ndarray, packed: int) -> None:
-    tasks.pack.each(len(plan.blocks.results), **_weights(plan, axes, weight, packed))
+@lru_cache(KEPT)
+def _pack(plan: Plan, number: int) -> Work:
+    return len(plan.blocks.results), tasks.pack.bind(**_weights(plan, number))
 
 
-def _unpack(plan: Plan, dweight: np.ndarray, packed: int) -> None:
+@lru_cache(KEPT)
+def _unpack(plan: Plan) -> Work:
     blocks = len(plan.blocks.results)
-    fields = _weights(plan, plan.classes[0], dweight, packed)
-    tasks.unpack.each(blocks, **fields, blocks=blocks, slices=plan.slices)
+    return blocks, tasks.unpack.bind(**_weights(plan, 0), blocks=blocks, slices=plan.slices)
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def _blocked(plan: Plan, source: np.ndarray, image: int, count: int, space: int) -> int:
     """The address of ``count`` images in the plan's layout, with their zeros."""
-    if plan.is_plain:
-        return int(source[image:].__array_interface__["data"][0])
-    (top, _), (left, _) = plan.border
-    sizes = {"padded_h": plan.padded[0], "padded_w": plan.padded[1], "top": top, "left": left}
-    _block(source, image, count, plan.blocks.sources, blocked=space, **sizes)
+    if plan.reads_in_place:
+        return _address(source[image:])
+    each(_block(plan, count), x=source[image:], blocked=space)
     return space
 
 
-def _block_slope(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> None:
-    sizes = {"padded_h": dy.shape[2], "padded_w": dy.shape[3], "top": 0, "left": 0}
-    _block(dy, image, count, plan.blocks.results, blocked=space, **sizes)
+@lru_cache(KEPT)
+def _block(plan: Plan, count: int) -> Work:
+    (top, _), (left, _) = plan.border
+    sizes = {"padded_h": plan.padded[0], "padded_w": plan.padded[1], "top": top, "left": left}
+    table, (h, w) = plan.blocks.sources, plan.source
+    if plan.is_source_blocked:
+        return count * len(table), tasks.frame.bind(h=h, w=w, cell=plan.blocks.cell, **sizes)
+    return count * len(table), _reorder(table, plan.inside, h, w, sizes)
 
 
-def _block(x: np.ndarray, image: int, count: int, table: np.ndarray, **fields: int) -> None:
-    tasks.block.each(
-        count * len(table),
-        x=x[image:],
-        image=x[0].size,
-        h=x.shape[2],
-        w=x.shape[3],
-        table=table,
-        cell=table.shape[1],
-        blocks=len(table),
-        **fields,
-    )
+def _slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> int:
+    """The address of ``count`` images of dy in the blocks of the results."""
+    if plan.is_result_blocked:
+        return _address(dy[image:])
+    each(_block_slope(plan, count), x=dy[image:], blocked=space)
+    return space
 
 
-def _unblock(plan: Plan, axes: _axes.Axes, count: int, out: int, y: np.ndarray, image: int) -> None:
-    (rows, cols), table = axes, plan.blocks.results
-    tasks.unblock.each(
-        count * len(table),
-        blocked=out,
-        blocks=len(table),
-        rows=rows.results,
-        cols=cols.results,
-        table=table,
-        lanes=plan.blocks.lanes,
-        y=y[image:],
-        image=y[0].size,
-        h=y.shape[2],
-        w=y.shape[3],
-        top=rows.first,
-        down=rows.every,
-        left=cols.first,
-        across=cols.every,
-    )
+@lru_cache(KEPT)
+def _block_slope(plan: Plan, count: int) -> Work:
+    table, h, w = plan.blocks.results, plan.problem.p, plan.problem.q
+    sizes = {"padded_h": h, "padded_w": w, "top": 0, "left": 0}
+    return count * len(table), _reorder(table, plan.outside, h, w, sizes)
 
 
-def _walk(plan: Plan, axes: _axes.Axes, source: int) -> dict[str, int]:
-    """Where a walk begins in the source, and how far each of its steps is."""
+def _reorder(table: np.ndarray, width: int, h: int, w: int, sizes: dict[str, int]) -> Bound:
+    """The task that puts images with blocks of ``width`` channels in the order of a table."""
+    image = _lanes_of(table, width) * h * w
+    fields = {"image": image, "h": h, "w": w, "width": width, "table": table}
+    return tasks.block.bind(**fields, cell=table.shape[1], blocks=len(table), **sizes)
+
+
+def _lanes_of(table: np.ndarray, width: int) -> int:
+    """Channels that a table names, in whole blocks of ``width``."""
+    return ceil((int(table.max()) + 1) / width) * width
+
+
+@lru_cache(KEPT)
+def _unblock(plan: Plan, number: int, count: int) -> Work:
+    (rows, cols), table = plan.classes[number], plan.blocks.results
+    h, w = plan.target
+    fields = {
+        "rows": rows.results,
+        "cols": cols.results,
+        "lanes": plan.blocks.lanes,
+        "h": h,
+        "w": w,
+        "top": rows.first,
+        "down": rows.every,
+        "left": cols.first,
+        "across": cols.every,
+    }
+    if plan.is_result_blocked:
+        return count * len(table), tasks.scatter.bind(**fields)
+    image = _lanes_of(table, plan.outside) * h * w
+    more = {"table": table, "blocks": len(table), "image": image, "width": plan.outside}
+    return count * len(table), tasks.unblock.bind(**fields, **more)
+
+
+def _silence(plan: Plan, y: np.ndarray) -> None:
+    """Lanes of y that hold no channel must be 0 for whoever reads it."""
+    idle = plan.roles.groups * plan.roles.results % plan.outside
+    if idle:
+        sizes = {"blocks": y.shape[1], "plane": y.shape[2] * y.shape[3], "lanes": plan.outside}
+        tasks.silence.each(len(y), y=y, **sizes, used=idle)
+
+
+def _walk(plan: Plan, axes: _axes.Axes) -> dict[str, int]:
+    """How a walk goes over the source, and how far each of its steps is."""
     (rows, cols), blocks = axes, plan.blocks
     return {
-        "source": source + plan.start(axes),
         "image": plan.image,
         "row": plan.plane * blocks.groups,
         "line": plan.line * rows.stride,
@@ -163,20 +206,17 @@ def _walk(plan: Plan, axes: _axes.Axes, source: int) -> dict[str, int]:
     }
 
 
-def _sweep(
-    plan: Plan, axes: _axes.Axes, count: int, source: int, packed: int, ends: dict[str, Any]
-) -> None:
-    (rows, cols), blocks = axes, plan.blocks
+@lru_cache(KEPT)
+def _sweep(plan: Plan, number: int, count: int) -> Work:
+    axes, blocks = plan.classes[number], plan.blocks
+    rows, cols = axes
     tiles = planning.cut(cols.results, cpu.rows_for(blocks.lanes))
     deep = planning.depth(blocks, len(cols.taps))
     across = 1 if blocks.depth > 1 else deep
     part = plan.rows_of_a_task(axes, count)
     parts = ceil(rows.results / part)
-    tasks.sweep.each(
-        count * len(blocks.results) * parts,
-        **_walk(plan, axes, source),
-        **ends,
-        packed=packed,
+    return count * len(blocks.results) * parts, tasks.sweep.bind(
+        **_walk(plan, axes),
         tile=native.address(planning.product_tile(blocks, cols, tiles.size)),
         last_tile=native.address(planning.product_tile(blocks, cols, tiles.last)),
         tiles=tiles.count,
@@ -190,16 +230,14 @@ def _sweep(
     )
 
 
-def _gather(plan: Plan, image: int, count: int, source: int, slope: int, packed: int) -> None:
+@lru_cache(KEPT)
+def _gather(plan: Plan, count: int) -> Work:
     (_, cols), blocks = plan.classes[0], plan.blocks
     is_deep = blocks.depth > 1
     tiles = planning.cut(blocks.depth if is_deep else len(cols.taps), cpu.rows_for(blocks.lanes))
     tile, last = (planning.outer_tile(blocks, cols, n) for n in (tiles.size, tiles.last))
-    tasks.gather.each(
-        plan.slices * len(blocks.results) * blocks.groups,
-        **_walk(plan, plan.classes[0], source),
-        slope=slope,
-        packed=packed,
+    return plan.slices * len(blocks.results) * blocks.groups, tasks.gather.bind(
+        **_walk(plan, plan.classes[0]),
         tile=native.address(tile),
         last_tile=native.address(last),
         tiles=tiles.count,
@@ -210,6 +248,5 @@ def _gather(plan: Plan, image: int, count: int, source: int, slope: int, packed:
         across=BYTES * cols.step * blocks.cell,
         part=max(1, POINTS // cols.results),
         slices=plan.slices,
-        first=image,
         images=count,
     )

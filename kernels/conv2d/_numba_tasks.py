@@ -11,10 +11,13 @@ from gpuconv.cpu.jit import call, floats, ints, task
 from gpuconv.cpu.tiles import UNROLLED
 
 
-@task("x image h w  table cell  blocked blocks padded_h padded_w top left")
+@task("x image h w width  table cell  blocked blocks padded_h padded_w top left")
 def block(g, i):
-    """One block of one image, ``cell`` channels of it, with zeros around."""
-    n, b, cell = i // g.blocks, i % g.blocks, g.cell
+    """One block of one image, ``cell`` channels of it, with zeros around.
+
+    x lies in blocks of ``width`` channels itself.
+    """
+    n, b, cell, width = i // g.blocks, i % g.blocks, g.cell, g.width
     table, size = ints(g.table, (g.blocks, cell)), g.padded_w * cell
     blocked = floats(g.blocked + 4 * i * g.padded_h * size, (g.padded_h, size))
     for row in range(g.padded_h):
@@ -25,28 +28,70 @@ def block(g, i):
         channel = table[b, lane]
         if channel < 0:
             continue
-        x = floats(g.x + 4 * (n * g.image + channel * g.h * g.w), (g.h, g.w))
+        first = n * g.image + channel // width * g.h * g.w * width + channel % width
+        x = floats(g.x + 4 * first, (g.h * g.w * width,))
         for row in range(g.h):
-            line, target = x[row], blocked[g.top + row, g.left * cell + lane :]
+            line, target = x[row * g.w * width :], blocked[g.top + row, g.left * cell + lane :]
             for col in range(g.w):
-                target[col * cell] = line[col]
+                target[col * cell] = line[col * width]
 
 
-@task("blocked blocks rows cols  table lanes  y image h w  top down left across")
+@task("x h w  blocked padded_h padded_w top left  cell")
+def frame(g, i):
+    """One block that is in order already, with zeros around."""
+    size, wide = g.w * g.cell, g.padded_w * g.cell
+    blocked = floats(g.blocked + 4 * i * g.padded_h * wide, (g.padded_h, wide))
+    x, left = floats(g.x + 4 * i * g.h * size, (g.h, size)), g.left * g.cell
+    for row in range(g.padded_h):
+        line, inside = blocked[row], g.top <= row < g.top + g.h
+        if not inside:
+            line[:] = 0
+            continue
+        line[:left] = 0
+        line[left : left + size] = x[row - g.top]
+        line[left + size :] = 0
+
+
+@task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
 def unblock(g, i):
-    """One block of results, back in the planes of its channels."""
-    n, b, lanes, across = i // g.blocks, i % g.blocks, g.lanes, g.across
+    """One block of results, each channel where it belongs: y lies in blocks of ``width``."""
+    n, b, lanes, width = i // g.blocks, i % g.blocks, g.lanes, g.width
     table, size = ints(g.table, (g.blocks, lanes)), g.cols * lanes
     blocked = floats(g.blocked + 4 * i * g.rows * size, (g.rows, size))
     for lane in range(lanes):
         channel = table[b, lane]
         if channel < 0:
             continue
-        y = floats(g.y + 4 * (n * g.image + channel * g.h * g.w), (g.h, g.w))
+        first = n * g.image + channel // width * g.h * g.w * width + channel % width
+        y, step = floats(g.y + 4 * first, (g.h * g.w * width,)), g.across * width
         for row in range(g.rows):
-            line, target = blocked[row, lane:], y[g.top + row * g.down, g.left :]
+            start = (g.top + row * g.down) * g.w + g.left
+            line, target = blocked[row, lane:], y[start * width :]
             for col in range(g.cols):
-                target[col * across] = line[col * lanes]
+                target[col * step] = line[col * lanes]
+
+
+@task("blocked rows cols  lanes  y h w  top down left across")
+def scatter(g, i):
+    """One block of results that is in order already, its pixels where they belong."""
+    lanes = g.lanes
+    blocked = floats(g.blocked + 4 * i * g.rows * g.cols * lanes, (g.rows, g.cols, lanes))
+    y = floats(g.y + 4 * i * g.h * g.w * lanes, (g.h, g.w, lanes))
+    for row in range(g.rows):
+        for col in range(g.cols):
+            target, pixel = y[g.top + row * g.down, g.left + col * g.across], blocked[row, col]
+            for lane in range(lanes):
+                target[lane] = pixel[lane]
+
+
+@task("y blocks plane lanes used")
+def silence(g, i):
+    """0 in the lanes of an image's last block that hold no channel, whatever was infinite."""
+    first = ((i + 1) * g.blocks - 1) * g.plane * g.lanes
+    y = floats(g.y + 4 * first, (g.plane, g.lanes))
+    for at in range(g.plane):
+        for lane in range(g.used, g.lanes):
+            y[at, lane] = 0
 
 
 @task("weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth")

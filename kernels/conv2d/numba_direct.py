@@ -4,10 +4,10 @@ Idea: a tile is a few neighbouring results of one row times a vector of channels
   each step loads one vector of weights and multiplies it with one input element per result. The
   arithmetic is at the CPU's peak as long as the operands come from its caches. Results are laid
   out in blocks of a vector's channels, inputs as well unless they are too few (_numba_blocks.py);
-  what comes and goes as NCHW is reordered in the workspace. The data gradient is the same loop
-  over dy, for strides one for each class of inputs (_axes.py). For the weight gradient the tile
-  is a few weights times a vector of channels.
-Takes: float32, every shape (strides, padding on four sides, dilation, groups).
+  what comes and goes as NCHW is reordered in the workspace, what comes in blocks is not. The data
+  gradient is the same loop over dy, for strides one for each class of inputs (_axes.py). For the
+  weight gradient the tile is a few weights times a vector of channels.
+Takes: float32, every shape (strides, padding on four sides, dilation, groups), NCHW or blocks.
 Next rung: Winograd's algorithm, which needs fewer multiplications for 3 x 3 weights.
 
 Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD architectures"
@@ -41,7 +41,12 @@ def _weight_workspace(problem: Conv2dProblem, device: Device) -> int:
     return planning.workspace(_plan(problem).weight_parts)
 
 
-DECLARED: dict[str, Any] = {"backend": "numba", "rank": 70, "precisions": ("fp32",)}
+DECLARED: dict[str, Any] = {
+    "backend": "numba",
+    "rank": 70,
+    "precisions": ("fp32",),
+    "formats": ("NCHW", "NCHWc"),
+}
 
 
 @conv2d.kernel("direct", workspace=_workspace, refuses=refuses, **DECLARED)
