@@ -184,8 +184,10 @@ class Channels:
         """Run a task that goes through every piece by itself."""
         run.each(self.n * self.blocks * self.parts, **self._cut(), **arrays)
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """(C,) as the (blocks, WIDTH) that tasks read, 0 in idle lanes."""
-        padded = np.zeros(self.blocks * self.lanes, np.float32)
-        padded[: len(values)] = values
-        return np.tile(padded.reshape(self.blocks, self.lanes), WIDTH // self.lanes)
+    def spread(self, *values: np.ndarray) -> list[np.ndarray]:
+        """Each (C,) as the (blocks, WIDTH) that tasks read, 0 in idle lanes."""
+        padded = np.zeros((len(values), self.blocks * self.lanes), np.float32)
+        for row, given in zip(padded, values, strict=True):
+            row[: len(given)] = given
+        every = padded.reshape(-1, self.blocks, self.lanes)
+        return list(every if self.lanes == WIDTH else np.tile(every, WIDTH // self.lanes))

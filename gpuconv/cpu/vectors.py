@@ -95,17 +95,32 @@ load, load_ints, load_doubles = map(_loader, (types.float32, types.int32, types.
 
 @intrinsic(prefer_literal=True)
 def load_some(typingctx: Any, address: Any, count: Any, lanes: Any) -> Any:
-    """The first ``count`` floats at an address, and 0 in the other lanes; reads no more."""
+    """The first ``count`` floats at an address, all lanes at most, and 0 in the other lanes."""
     result = Vector(types.float32, _constant(lanes))
 
     def emit(context: Any, build: Any, signature: Any, given: Any) -> Any:
         kind, mask = _llvm(result), _first(build, given[1], result.lanes)
-        zero, align = ir.Constant(kind, None), ir.Constant(LANE, 4)
-        arguments = [_place(build, given[0], kind), align, mask, zero]
-        name = f"llvm.masked.load.v{result.lanes}f32.p0"
-        return _llvm_call(build, name, kind, arguments)
+        place, align = _place(build, given[0], kind), ir.Constant(LANE, 4)
+        with build.if_else(_is_whole(build, given[1], result.lanes)) as (whole, part):
+            with whole:
+                every = build.load(place)
+                every.align = 4
+                after_whole = build.block
+            with part:
+                name = f"llvm.masked.load.v{result.lanes}f32.p0"
+                some = _llvm_call(build, name, kind, [place, align, mask, ir.Constant(kind, None)])
+                after_part = build.block
+        value = build.phi(kind)
+        value.add_incoming(every, after_whole)
+        value.add_incoming(some, after_part)
+        return value
 
     return result(INT, INT, lanes), emit
+
+
+def _is_whole(build: Any, count: Any, lanes: int) -> Any:
+    """Masked loads and stores are slow, the latter many times."""
+    return build.icmp_signed(">=", count, ir.Constant(count.type, lanes))
 
 
 def _first(build: Any, count: Any, lanes: int) -> Any:
@@ -141,13 +156,17 @@ def store(typingctx: Any, vector: Any, address: Any) -> Any:
 
 @intrinsic
 def store_some(typingctx: Any, vector: Any, address: Any, count: Any) -> Any:
-    """Write the first ``count`` floats at an address."""
+    """Write the first ``count`` floats at an address, all lanes at most."""
 
     def emit(context: Any, build: Any, signature: Any, given: Any) -> Any:
         mask = _first(build, given[2], vector.lanes)
         place, align = _place(build, given[1], _llvm(vector)), ir.Constant(LANE, 4)
-        name = f"llvm.masked.store.v{vector.lanes}f32.p0"
-        _llvm_call(build, name, ir.VoidType(), [given[0], place, align, mask])
+        with build.if_else(_is_whole(build, given[2], vector.lanes)) as (whole, part):
+            with whole:
+                build.store(given[0], place).align = 4
+            with part:
+                name = f"llvm.masked.store.v{vector.lanes}f32.p0"
+                _llvm_call(build, name, ir.VoidType(), [given[0], place, align, mask])
         return context.get_dummy_value()
 
     return types.void(vector, INT, INT), emit

@@ -64,8 +64,8 @@ def normalise(
     from .. import _numba_channels as tasks
 
     moved = np.zeros_like(mean) if bias is None else bias
-    every = {"mean": mean, "scale": factor, "bias": moved}
-    cut.map(tasks.affine, x=x, y=y, **{name: cut.spread(a) for name, a in every.items()})
+    center, scaled, moved = cut.spread(mean, factor, moved)
+    cut.map(tasks.affine, x=x, y=y, mean=center, scale=scaled, bias=moved)
 
 
 @batch_norm_backward.kernel("one_pass", **DECLARED)
@@ -75,13 +75,11 @@ def backward(outs, ins, problem: BatchNormProblem, work):
 
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins
     cut, count = tasks.Channels.of(x, x.ndim == 4), max(1, problem.n * problem.s)
-    center = cut.spread(mean)
+    (center,) = cut.spread(mean)
     total, product = cut.add(tasks.products, problem.c, 2, dy=dy, x=x, mean=center)
     dbias[...], dweight[...] = total, product * invstd
-    every = {
-        "slope": -product * invstd * invstd / count,
-        "shift": -total / count,
-        "scale": scale(invstd, weight),
-    }
-    each = {name: cut.spread(a) for name, a in every.items()}
-    cut.map(tasks.slopes, dy=dy, x=x, dx=dx, mean=center, **each)
+    slope, shift, factor = cut.spread(
+        -product * invstd * invstd / count, -total / count, scale(invstd, weight)
+    )
+    each = {"mean": center, "slope": slope, "shift": shift, "scale": factor}
+    cut.map(tasks.slopes, dy=dy, x=x, dx=dx, **each)

@@ -36,7 +36,7 @@ def backward(outs, ins, problem, work):
 
     (dx, dweight, dbias), (dy, x, weight, mean, var) = outs, ins
     invstd, cut = _invstd(problem, var), _cut(x)
-    center = cut.spread(mean)
+    (center,) = cut.spread(mean)
     total, product = cut.add(tasks.products, problem.c, 2, dy=dy, x=x, mean=center)
     dbias[...], dweight[...] = total, product * invstd
     normalise(cut, dx, dy, np.zeros_like(mean), scale(invstd, weight), None)
