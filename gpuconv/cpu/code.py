@@ -40,9 +40,9 @@ class Code:
         """Lanes of its vectors."""
         return self._lanes
 
-    def narrow(self) -> None:
-        """From here on vectors have one lane: for what whole vectors left over."""
-        self._lanes, self._vector = 1, ir.VectorType(FLOAT, 1)
+    def resize(self, lanes: int) -> None:
+        """From here on vectors have as many lanes as this."""
+        self._lanes, self._vector = lanes, ir.VectorType(FLOAT, lanes)
 
     @staticmethod
     def integer(value: int) -> Any:
@@ -100,16 +100,33 @@ class Code:
         """The address ``number`` strides further."""
         return self.build.add(address, self.build.mul(stride, self.integer(number)))
 
-    def total(self, vector: Any) -> Any:
-        """The sum of the lanes, halves first, as a vector of one lane."""
-        size = self._lanes
-        while size > 1:
-            size //= 2
-            half = [
-                self.build.shuffle_vector(vector, vector, _order(range(start, start + size)))
-                for start in (0, size)
-            ]
-            vector = self.build.fadd(*half)
+    def totals(self, vectors: Sequence[Any]) -> Any:
+        """A vector of every vector's sum over its lanes: halves are added, of two at once."""
+        count = 1 << (len(vectors) - 1).bit_length()
+        sums, part = [*vectors, *[self.zero()] * (count - len(vectors))], self._lanes
+        while len(sums) > 1:
+            pairs = zip(sums[::2], sums[1::2], strict=True)
+            sums = [self._halved(u, v, part, 2 * self._lanes) for u, v in pairs]
+            part //= 2
+        total = sums[0]
+        while part > 1:
+            total, part = self._halved(total, total, part, count * part), part // 2
+        return self.build.shuffle_vector(total, total, _order(range(len(vectors))))
+
+    def _halved(self, u: Any, v: Any, part: int, size: int) -> Any:
+        """Of the first ``size`` lanes of both: the upper half of each part added to the lower."""
+        low = [n for n in range(size) if n % part < part // 2]
+        high = [n + part // 2 for n in low]
+        halves = [self.build.shuffle_vector(u, v, _order(half)) for half in (low, high)]
+        return self.build.fadd(*halves)
+
+    def gather(self, addresses: Sequence[Any]) -> Any:
+        """A vector of the elements at these addresses."""
+        kind = ir.VectorType(FLOAT, len(addresses))
+        vector = ir.Constant(kind, ir.Undefined)
+        for lane, address in enumerate(addresses):
+            value = self._aligned(self.build.load(self._at(address, 0, FLOAT)))
+            vector = self.build.insert_element(vector, value, ir.Constant(ir.IntType(32), lane))
         return vector
 
     def zero(self) -> Any:
@@ -181,3 +198,15 @@ class Code:
         """Keep LLVM from loading ahead: the registers are full of sums."""
         barrier = ir.InlineAsm(FENCE, "", "~{memory}", side_effect=True)
         self.build.call(barrier, [])
+
+    def deliver(self, sums: Sequence[Any], places: Sequence[Any], is_relu: bool = False) -> None:
+        """Store sums at their addresses: added to what is there if "add", ReLU'd if "relu"."""
+        with self.when(self["add"]):
+            for total, place in zip(sums, places, strict=True):
+                self.put(total, self.build.fadd(self.load(place), self.get(total)))
+        if is_relu:
+            with self.when(self["relu"]):
+                for total in sums:
+                    self.put(total, self.relu(self.get(total)))
+        for total, place in zip(sums, places, strict=True):
+            self.store(self.get(total), place)

@@ -32,50 +32,41 @@ class Dots:
 
         code = Code(self.name, self.PARAMETERS, self.lanes, fused)
         a, b = code.variable(code["a"]), code.variable(code["b"])
-        sums = self._sums(code)
-        self._along(code, code["whole"], a, b, sums)
-        parts = [code.total(code.get(place)) for place in sums]
-        code.narrow()
-        sums = self._sums(code)
-        for place, part in zip(sums, parts, strict=True):
-            code.put(place, part)
-        self._along(code, code["rest"], a, b, sums)
-        self._finish(code, sums)
+        sums = self._along_vectors(code, a, b)
+        code.resize(self.columns)
+        with code.when(code["bias"]):
+            start = code.load(code["bias"])
+            for place in sums:
+                code.put(place, code.build.fadd(code.get(place), start))
+        self._along_rest(code, a, b, sums)
+        rows = [code.row(code["c"], code["c_row"], m) for m in range(self.rows)]
+        code.deliver(sums, rows, is_relu=True)
         return code.finish()
 
-    def _sums(self, code: Any) -> list[Any]:
-        return [code.variable(code.zero()) for _ in range(self.rows * self.columns)]
-
-    def _along(self, code: Any, count: Any, a: Any, b: Any, sums: list[Any]) -> None:
-        with code.loop(count):
+    def _along_vectors(self, code: Any, a: Any, b: Any) -> list[Any]:
+        """The sums of each row, in one vector of columns."""
+        sums = [[code.variable(code.zero()) for _ in range(self.columns)] for _ in range(self.rows)]
+        with code.loop(code["whole"]):
             code.fence()
-            at = code.get(a), code.get(b)
-            factors = [code.load(code.row(at[1], code["b_row"], o)) for o in range(self.columns)]
-            for m in range(self.rows):
-                value = code.load(code.row(at[0], code["a_row"], m))
-                for o, factor in enumerate(factors):
-                    place = sums[m * self.columns + o]
-                    code.put(place, code.fma(value, factor, code.get(place)))
-            code.step(a, 4 * code.lanes)
-            code.step(b, 4 * code.lanes)
+            at = code.get(a)
+            values = [code.load(code.row(at, code["a_row"], m)) for m in range(self.rows)]
+            for o in range(self.columns):
+                factor = code.load(code.row(code.get(b), code["b_row"], o))
+                for value, places in zip(values, sums, strict=True):
+                    code.put(places[o], code.fma(value, factor, code.get(places[o])))
+            code.step(a, 4 * self.lanes)
+            code.step(b, 4 * self.lanes)
+        return [code.variable(code.totals([code.get(p) for p in places])) for places in sums]
 
-    def _finish(self, code: Any, sums: list[Any]) -> None:
-        with code.when(code["bias"]):
-            for n, place in enumerate(sums):
-                start = code.load(code["bias"], n % self.columns)
-                code.put(place, code.build.fadd(code.get(place), start))
-        with code.when(code["add"]):
-            for n, place in enumerate(sums):
-                before = code.load(self._at(code, n), n % self.columns)
-                code.put(place, code.build.fadd(before, code.get(place)))
-        with code.when(code["relu"]):
-            for place in sums:
-                code.put(place, code.relu(code.get(place)))
-        for n, place in enumerate(sums):
-            code.store(code.get(place), self._at(code, n), n % self.columns)
-
-    def _at(self, code: Any, n: int) -> Any:
-        return code.row(code["c"], code["c_row"], n // self.columns)
+    def _along_rest(self, code: Any, a: Any, b: Any, sums: list[Any]) -> None:
+        with code.loop(code["rest"]):
+            at = code.get(b)
+            factor = code.gather([code.row(at, code["b_row"], o) for o in range(self.columns)])
+            for m, place in enumerate(sums):
+                value = code.spread(code.row(code.get(a), code["a_row"], m))
+                code.put(place, code.fma(value, factor, code.get(place)))
+            code.step(a, 4)
+            code.step(b, 4)
 
 
 @dataclass(frozen=True)
@@ -111,11 +102,7 @@ class Panel:
             code.step(a, 4 * self.rows)
             code.step(b, 4 * self.lanes)
         rows = [code.row(code["c"], code["c_row"], m) for m in range(self.rows)]
-        with code.when(code["add"]):
-            for row, place in zip(rows, sums, strict=True):
-                code.put(place, code.build.fadd(code.load(row), code.get(place)))
-        for row, place in zip(rows, sums, strict=True):
-            code.store(code.get(place), row)
+        code.deliver(sums, rows)
         return code.finish()
 
 

@@ -70,7 +70,7 @@ class _Loop:
         places = [code.variable(code[name]) for name in (*INS, *OUTS)]
         lanes = code.build.udiv(code["count"], code.integer(self.lanes))
         self._loop(code, places, lanes)
-        code.narrow()
+        code.resize(1)
         self._loop(code, places, code.build.urem(code["count"], code.integer(self.lanes)))
         return code.finish()
 

@@ -43,13 +43,13 @@ def frame(g, i):
     blocked = floats(g.blocked + 4 * i * g.padded_h * wide, (g.padded_h, wide))
     x, left = floats(g.x + 4 * i * g.h * size, (g.h, size)), g.left * g.cell
     for row in range(g.padded_h):
-        line, inside = blocked[row], g.top <= row < g.top + g.h
-        if not inside:
-            line[:] = 0
-            continue
-        line[:left] = 0
-        line[left : left + size] = x[row - g.top]
-        line[left + size :] = 0
+        line = blocked[row]
+        for at in range(wide):
+            line[at] = 0
+        if g.top <= row < g.top + g.h:
+            source, target = x[row - g.top], blocked[row, left:]
+            for at in range(size):
+                target[at] = source[at]
 
 
 @task("blocked blocks rows cols  table lanes  y image h w width  top down left across")

@@ -13,12 +13,13 @@ from gpuconv.cpu.matrix import Dots, Panel, Strips
 from . import _numba_tasks as tasks
 from .op import LinearProblem
 
-OUTPUTS = 48  # of a forward task: their weights of one chunk fill a part of the second cache
-DEEP = 512  # inputs of a chunk, where several tiles of rows share the weights
+OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
+DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
 ROWS = 512  # of x that a tile of a weight gradient adds up in one go
 CHUNK, BLOCK = 64, 512  # outputs and inputs of the weights that are cut into strips at once
-SUMS = {16: 12, 32: 24}  # registers that hold sums
-STREAMS = 6  # rows of weights read side by side: more would push each other out of the first cache
+TALL = 66  # rows of x whose chunk fills the other part
+WIDE = 4  # rows of weights read side by side
+HIGH = {16: 3, 32: 6}  # rows of x beside them, by registers
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ def _tiles(kind: Any, down: Cut, across: Cut, *more: int) -> dict[str, int]:
 
 def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> None:
     """Fill ``y``; weights are read where they lie, once."""
-    registers, lanes = simd.REGISTERS[cpu.level()], simd.width()
-    high = min(problem.n, 4 if registers < 32 else 6)
-    wide = min(STREAMS, SUMS[registers] // high)
+    high, wide, lanes = min(problem.n, HIGH[simd.REGISTERS[cpu.level()]]), WIDE, simd.width()
     rows, columns = Cut(problem.n, high), Cut(problem.o, wide)
     block = OUTPUTS if problem.o > OUTPUTS else ceil(problem.o / wide / 2) * wide
     tasks.forward.each(
@@ -69,6 +68,7 @@ def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> N
         wide=wide,
         block=block,
         chunk=DEEP if problem.n > high else problem.i,
+        tall=TALL // high * high,
         lanes=lanes,
         relu=int(problem.epilogue == "relu"),
     )

@@ -5,7 +5,7 @@ from gpuconv.cpu.jit import call, task
 
 @task(
     "x weight bias y rows inputs outputs  tile last_tile corner last_corner high wide  "
-    "block chunk lanes relu"
+    "block chunk tall lanes relu"
 )
 def forward(g, i):
     """``block`` outputs of every row: a chunk of their weights stays in the cache for all rows."""
@@ -14,18 +14,19 @@ def forward(g, i):
     for k in range(0, g.inputs, g.chunk):
         count = min(g.chunk, g.inputs - k)
         final = 1 if k + count == g.inputs else 0
-        for m in range(0, g.rows, g.high):
-            short = m + g.high > g.rows
+        add, relu = 1 if k > 0 else 0, g.relu * final
+        for top in range(0, g.rows, g.tall):
             for o in range(first, last, g.wide):
-                tile = g.last_tile if short else g.tile
-                if o + g.wide > g.outputs:
-                    tile = g.last_corner if short else g.corner
-                a, b = g.x + m * row + 4 * k, g.weight + o * row + 4 * k
-                c = g.y + 4 * m * g.outputs
+                b = g.weight + o * row + 4 * k
                 bias = g.bias + 4 * o if final and g.bias != 0 else 0
-                ends = (bias, 1 if k > 0 else 0, g.relu * final)
-                depth = (count // g.lanes, count % g.lanes)
-                call(tile, (a, row, b, row, c + 4 * o, 4 * g.outputs, *ends, *depth))
+                for m in range(top, min(top + g.tall, g.rows), g.high):
+                    short = m + g.high > g.rows
+                    tile = g.last_tile if short else g.tile
+                    if o + g.wide > g.outputs:
+                        tile = g.last_corner if short else g.corner
+                    a, c = g.x + m * row + 4 * k, g.y + 4 * (m * g.outputs + o)
+                    depth = (count // g.lanes, count % g.lanes)
+                    call(tile, (a, row, b, row, c, 4 * g.outputs, bias, add, relu, *depth))
 
 
 @task(
