@@ -18,7 +18,7 @@ def _bins(problem: AdaptivePool2dProblem) -> Any:
     from ..pool2d._numba_axes import Windows
 
     rows, cols = _axis(problem.h, problem.p), _axis(problem.w, problem.q)
-    return Windows(rows, cols, _back(problem.h, problem.p))
+    return Windows(rows, cols, _back(problem.h, problem.p), problem.w)
 
 
 def _axis(size: int, bins: int) -> Any:
@@ -42,7 +42,7 @@ def average(outs, ins, problem, work):
     """y = the mean of the bin."""
     from ..pool2d import _numba_run
 
-    _numba_run.average(_bins(problem.plain), outs, ins, problem, work)
+    _numba_run.average(_bins(problem), outs, ins, problem, work)
 
 
 @adaptive_avg_pool2d_backward.kernel("direct", workspace=reordered("x", "y"), **DECLARED)
@@ -50,4 +50,4 @@ def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy / size over the bins that hold the element."""
     from ..pool2d import _numba_run
 
-    _numba_run.average_gradient(_bins(problem.plain), outs, ins, problem, work)
+    _numba_run.average_gradient(_bins(problem), outs, ins, problem, work)

@@ -13,5 +13,5 @@ def run_channel_sum(outs, ins, problem, work):
     from .. import _numba_channels as tasks
 
     (y,), (x,) = outs, ins
-    cut = tasks.Channels.of(x, problem.format != "NCHW")
+    cut = tasks.channels_of(x.shape, problem.format != "NCHW")
     y[...] = cut.add(tasks.sums, problem.shape[1], x=x)[0]

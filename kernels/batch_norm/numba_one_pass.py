@@ -36,7 +36,7 @@ def forward(outs, ins, problem, work):
     from .. import _numba_channels as tasks
 
     (y, mean, invstd, running_mean, running_var), (x, weight, bias) = outs, ins
-    cut, count = tasks.Channels.of(x, x.ndim == 4), max(1, problem.n * problem.s)
+    cut, count = tasks.channels_of(x.shape, x.ndim == 4), max(1, problem.n * problem.s)
     total, squares = cut.add(tasks.moments, problem.c, 2, x=x)
     exact = total / count
     var = np.maximum(0, squares / count - exact * exact)
@@ -74,7 +74,7 @@ def backward(outs, ins, problem: BatchNormProblem, work):
     from .. import _numba_channels as tasks
 
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins
-    cut, count = tasks.Channels.of(x, x.ndim == 4), max(1, problem.n * problem.s)
+    cut, count = tasks.channels_of(x.shape, x.ndim == 4), max(1, problem.n * problem.s)
     (center,) = cut.spread(mean)
     total, product = cut.add(tasks.products, problem.c, 2, dy=dy, x=x, mean=center)
     dbias[...], dweight[...] = total, product * invstd

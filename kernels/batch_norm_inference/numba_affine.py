@@ -17,9 +17,9 @@ def _invstd(problem: BatchNormProblem, var: np.ndarray) -> np.ndarray:
 
 
 def _cut(x: np.ndarray) -> Any:
-    from .._numba_channels import Channels
+    from .._numba_channels import channels_of
 
-    return Channels.of(x, x.ndim == 4)
+    return channels_of(x.shape, x.ndim == 4)
 
 
 @batch_norm_inference.kernel("affine", **DECLARED)

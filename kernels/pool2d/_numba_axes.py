@@ -33,17 +33,24 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """The elements of every row and column of windows, and the windows that a row lies in."""
+    """The elements of every row and column of windows, the windows that a row lies in, and W."""
 
     rows: Axis
     cols: Axis
     back: Axis
+    width: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """H, W, P and Q."""
+        lengths = len(self.back.begin), self.width, len(self.rows.begin), len(self.cols.begin)
+        return dict(zip("hwpq", lengths, strict=True))
 
 
 @lru_cache
 def windows(problem: Pool2dProblem) -> Windows:
-    """The tables of a pooling in NCHW."""
-    return Windows(_forward(problem, 0), _forward(problem, 1), _backward(problem))
+    """The tables of a pooling."""
+    return Windows(_forward(problem, 0), _forward(problem, 1), _backward(problem), problem.w)
 
 
 def _starts(problem: Pool2dProblem, along: int) -> np.ndarray:
@@ -62,7 +69,7 @@ def _divisors(problem: Pool2dProblem, along: int) -> np.ndarray | None:
     """The positions along the axis that each window divides by."""
     if not isinstance(problem, AvgPool2dProblem):
         return None
-    size, (lead, trail) = (problem.h, problem.w)[along], problem.padding[along]
+    size, (_, trail) = (problem.h, problem.w)[along], problem.padding[along]
     start = _starts(problem, along)
     stop = start + problem.kernel[along]
     if problem.count_include_pad:

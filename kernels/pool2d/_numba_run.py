@@ -5,12 +5,14 @@ a plane does not care whose image it is, so that no lanes idle but the last bloc
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
 from gpuconv.cpu import layout
+from gpuconv.cpu.jit import Bound, Task
 from gpuconv.device import Device
 
 from ._numba_axes import Windows
@@ -46,8 +48,10 @@ def in_blocks(
     run: Run, outs: dict[str, np.ndarray], ins: dict[str, np.ndarray], problem: Any, work: Any
 ) -> None:
     """``run(outs, ins)`` with arrays in blocks, whatever they are in."""
-    if not problem.n or _is_blocked(problem):
-        run(tuple(outs.values()), tuple(ins.values())) if problem.n else None
+    if not problem.n:
+        return
+    if _is_blocked(problem):
+        run(tuple(outs.values()), tuple(ins.values()))
         return
     places, begin = {}, 0
     for name, array in {**outs, **ins}.items():
@@ -67,21 +71,23 @@ def _planes(problem: Any, name: str, array: np.ndarray) -> np.ndarray:
     return array.reshape(1, n * c, h, w).view(np.float32)
 
 
-def walk(task: Any, windows: Windows, result: np.ndarray, problem: Any, **fields: Any) -> None:
+def walk(task: Task, windows: Windows, result: np.ndarray, **arrays: Any) -> None:
     """Run a task whose indices are the planes of ``result``, cut into parts of some rows."""
-    planes, height = result.shape[0] * result.shape[1], result.shape[2]
-    part = ceil(height / min(height, ceil(TASKS / planes)))
-    parts, rows, cols = ceil(height / part), windows.rows, windows.cols
+    bound, count = _bound(task, windows, *result.shape[:3])
+    bound.each(count, **arrays)
+
+
+@lru_cache
+def _bound(task: Task, windows: Windows, n: int, blocks: int, height: int) -> tuple[Bound, int]:
+    """The task with its tables and cut, and how many indices it has."""
+    part = ceil(height / min(height, ceil(TASKS / (n * blocks))))
+    rows, cols, back = windows.rows, windows.cols, windows.back
     table = {"row_begin": rows.begin, "row_count": rows.count, "down": rows.step}
     table |= {"col_begin": cols.begin, "col_count": cols.count, "across": cols.step}
-    sizes = {"h": problem.h, "w": problem.w, "p": problem.p, "q": problem.q}
-    task.each(planes * parts, **sizes, **table, parts=parts, part=part, **fields)
-
-
-def back(windows: Windows) -> dict[str, Any]:
-    """The fields that say which windows a row lies in."""
-    axis = windows.back
-    return {"back_begin": axis.begin, "back_count": axis.count, "back_step": axis.step}
+    table |= {"back_begin": back.begin, "back_count": back.count, "back_step": back.step}
+    table |= {"row_shares": rows.shares, "col_shares": cols.shares}
+    parts = ceil(height / part)
+    return task.bind(**windows.sizes, **table, part=part, parts=parts), n * blocks * parts
 
 
 def average(windows: Windows, outs: tuple, ins: tuple, problem: Any, work: Any) -> None:
@@ -89,8 +95,8 @@ def average(windows: Windows, outs: tuple, ins: tuple, problem: Any, work: Any) 
     from . import _numba_tasks as tasks
 
     def run(outs: tuple, ins: tuple) -> None:
-        (y,), (x,), task = outs, ins, tasks.average(outs[0].shape[-1])
-        walk(task, windows, y, problem, x=x, y=y, **_shares(windows))
+        (y,), (x,) = outs, ins
+        walk(tasks.average(y.shape[-1]), windows, y, x=x, y=y)
 
     in_blocks(run, {"y": outs[0]}, {"x": ins[0]}, problem, work)
 
@@ -100,12 +106,7 @@ def average_gradient(windows: Windows, outs: tuple, ins: tuple, problem: Any, wo
     from . import _numba_tasks as tasks
 
     def run(outs: tuple, ins: tuple) -> None:
-        (dx,), (dy,), task = outs, ins, tasks.average_gradient(outs[0].shape[-1])
-        fields = {**_shares(windows), **back(windows)}
-        walk(task, windows, dx, problem, dx=dx, dy=dy, **fields)
+        (dx,), (dy,) = outs, ins
+        walk(tasks.average_gradient(dx.shape[-1]), windows, dx, dx=dx, dy=dy)
 
     in_blocks(run, {"dx": outs[0]}, {"dy": ins[0]}, problem, work)
-
-
-def _shares(windows: Windows) -> dict[str, np.ndarray]:
-    return {"row_shares": windows.rows.shares, "col_shares": windows.cols.shares}

@@ -13,8 +13,10 @@ import numpy as np
 from gpuconv.cpu.jit import floats, ints, task
 from gpuconv.cpu.vectors import equal, keep, load, load_ints, select, spread, store, wins
 
-WALK = "h w p q  row_begin row_count down  col_begin col_count across  parts part  "
-SHARES = "row_shares col_shares"
+WALK = (
+    "h w p q  row_begin row_count down  col_begin col_count across  "
+    "back_begin back_count back_step  row_shares col_shares  parts part  "
+)
 
 
 @cache
@@ -42,7 +44,7 @@ def maximum(lanes: int, height: int, width: int) -> Any:
                             load(x + 4 * flat * lanes, lanes),
                             spread(np.int32(flat), lanes),
                         )
-                        for s in range(1, width):
+                        for _ in range(1, width):
                             flat += g.across
                             value = load(x + 4 * flat * lanes, lanes)
                             better = wins(value, high)
@@ -69,7 +71,7 @@ def maximum(lanes: int, height: int, width: int) -> Any:
 def maximum_gradient(lanes: int, width: int) -> Any:
     """The sum of dy over the windows whose maximum an element was; ``width`` as above."""
 
-    @task(WALK + "dx dy index back_begin back_count back_step")
+    @task(WALK + "dx dy index")
     def run(g, i):
         plane, start = i // g.parts, i % g.parts * g.part
         back_begin, back_count = ints(g.back_begin, (g.h,)), ints(g.back_count, (g.h,))
@@ -103,7 +105,7 @@ def maximum_gradient(lanes: int, width: int) -> Any:
 def average(lanes: int) -> Any:
     """The sum of a window, row by row so that no chain of sums grows long, times its shares."""
 
-    @task(WALK + SHARES + " x y")
+    @task(WALK + "x y")
     def run(g, i):
         plane, start = i // g.parts, i % g.parts * g.part
         row_begin, row_count = ints(g.row_begin, (g.p,)), ints(g.row_count, (g.p,))
@@ -130,7 +132,7 @@ def average(lanes: int) -> Any:
 def average_gradient(lanes: int) -> Any:
     """The sum of dy times the shares of the windows that an element lies in."""
 
-    @task(WALK + SHARES + " dx dy back_begin back_count back_step")
+    @task(WALK + "dx dy")
     def run(g, i):
         plane, start = i // g.parts, i % g.parts * g.part
         back_begin, back_count = ints(g.back_begin, (g.h,)), ints(g.back_count, (g.h,))

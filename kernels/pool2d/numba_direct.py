@@ -17,7 +17,7 @@ DECLARED: dict[str, Any] = {
     "precisions": ("fp32",),
     "formats": ("NCHW", "NCHWc"),
 }
-WRITTEN_OUT = 9  # elements of a window, at most, whose loops are
+WRITTEN_OUT = ((2, 2), (3, 3))  # windows whose loops are: the code is compiled for each
 
 
 def reordered(*names: str) -> Any:
@@ -32,8 +32,7 @@ def reordered(*names: str) -> Any:
 
 
 def _window(problem: Any) -> tuple[int, int]:
-    height, width = problem.kernel
-    return (height, width) if height * width <= WRITTEN_OUT else (0, 0)
+    return problem.kernel if problem.kernel in WRITTEN_OUT else (0, 0)
 
 
 @max_pool2d.kernel("direct", workspace=reordered("x", "y", "index"), **DECLARED)
@@ -46,8 +45,8 @@ def maximum(outs, ins, problem, work):
         task = _numba_tasks.maximum(x.shape[-1], *_window(problem))
         channels = problem.c if x.shape[0] == problem.n else problem.n * problem.c
         fields = {"x": x, "y": y, "index": index, "blocks": x.shape[1], "channels": channels}
-        windows = _numba_axes.windows(problem.plain)
-        _numba_run.walk(task, windows, y, problem, **fields)
+        windows = _numba_axes.windows(problem)
+        _numba_run.walk(task, windows, y, **fields)
 
     y, index = outs
     _numba_run.in_blocks(run, {"y": y, "index": index}, {"x": ins[0]}, problem, work)
@@ -60,10 +59,10 @@ def maximum_gradient(outs, ins, problem, work):
 
     def run(outs: tuple, ins: tuple) -> None:
         (dx,), (dy, index) = outs, ins
-        windows = _numba_axes.windows(problem.plain)
+        windows = _numba_axes.windows(problem)
         task = _numba_tasks.maximum_gradient(dx.shape[-1], _window(problem)[1])
-        fields = {"dx": dx, "dy": dy, "index": index, **_numba_run.back(windows)}
-        _numba_run.walk(task, windows, dx, problem, **fields)
+        fields = {"dx": dx, "dy": dy, "index": index}
+        _numba_run.walk(task, windows, dx, **fields)
 
     dy, index = ins
     _numba_run.in_blocks(run, {"dx": outs[0]}, {"dy": dy, "index": index}, problem, work)
@@ -74,7 +73,7 @@ def average(outs, ins, problem, work):
     """y = the sum of the window's real elements, times 1 / divisor."""
     from . import _numba_axes, _numba_run
 
-    _numba_run.average(_numba_axes.windows(problem.plain), outs, ins, problem, work)
+    _numba_run.average(_numba_axes.windows(problem), outs, ins, problem, work)
 
 
 @avg_pool2d_backward.kernel("direct", workspace=reordered("x", "y"), **DECLARED)
@@ -82,5 +81,5 @@ def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy times 1 / divisor over the windows that the element lies in."""
     from . import _numba_axes, _numba_run
 
-    windows = _numba_axes.windows(problem.plain)
+    windows = _numba_axes.windows(problem)
     _numba_run.average_gradient(windows, outs, ins, problem, work)
