@@ -7,6 +7,7 @@ Numba nor llvmlite.
 """
 
 from . import native as native
+from .pointwise import Pointwise as Pointwise
 from .simd import lanes_for as lanes_for
 from .simd import level as level
 from .simd import rows_for as rows_for
