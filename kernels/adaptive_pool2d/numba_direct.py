@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._cpu_cost import measured
 from ..pool2d.numba_direct import DECLARED, reordered
 from .op import AdaptivePool2dProblem, adaptive_avg_pool2d, adaptive_avg_pool2d_backward
 
@@ -37,7 +38,12 @@ def _back(size: int, bins: int) -> Any:
     return Axis.between(i * bins // size, -(-(i + 1) * bins // size) - 1)
 
 
-@adaptive_avg_pool2d.kernel("direct", workspace=reordered("x", "y"), **DECLARED)
+_cost, _backward_cost = (
+    measured(op, 1.5e-4, 1.8) for op in (adaptive_avg_pool2d, adaptive_avg_pool2d_backward)
+)
+
+
+@adaptive_avg_pool2d.kernel("direct", workspace=reordered("x", "y"), cost=_cost, **DECLARED)
 def average(outs, ins, problem, work):
     """y = the mean of the bin."""
     from ..pool2d import _numba_run
@@ -45,7 +51,9 @@ def average(outs, ins, problem, work):
     _numba_run.average(_bins(problem), outs, ins, problem, work)
 
 
-@adaptive_avg_pool2d_backward.kernel("direct", workspace=reordered("x", "y"), **DECLARED)
+@adaptive_avg_pool2d_backward.kernel(
+    "direct", workspace=reordered("x", "y"), cost=_backward_cost, **DECLARED
+)
 def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy / size over the bins that hold the element."""
     from ..pool2d import _numba_run

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .._cpu_cost import measured
 from .op import BatchNormProblem, batch_norm, batch_norm_backward
 
 DECLARED: dict[str, Any] = {
@@ -30,7 +31,7 @@ def _update(running: np.ndarray | None, batch: np.ndarray, momentum: float) -> N
         running += momentum * batch
 
 
-@batch_norm.kernel("one_pass", **DECLARED)
+@batch_norm.kernel("one_pass", cost=measured(batch_norm, 1.5e-4, 0.9), **DECLARED)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     from .. import _numba_channels as tasks
@@ -68,7 +69,10 @@ def normalise(
     cut.map(tasks.affine, x=x, y=y, mean=center, scale=scaled, bias=moved)
 
 
-@batch_norm_backward.kernel("one_pass", **DECLARED)
+_backward_cost = measured(batch_norm_backward, 1.5e-4, 0.8)
+
+
+@batch_norm_backward.kernel("one_pass", cost=_backward_cost, **DECLARED)
 def backward(outs, ins, problem: BatchNormProblem, work):
     """Both sums first, then dx from them."""
     from .. import _numba_channels as tasks

@@ -14,6 +14,7 @@ import numpy as np
 
 from gpuconv.device import Device
 
+from .._cpu_cost import measured
 from .op import LrnProblem, lrn, lrn_backward
 
 PIXELS = {True: 64, False: 16}  # of a tile in NCHW and in blocks: a scratch of some 10 KiB
@@ -72,14 +73,17 @@ DECLARED: dict[str, Any] = {
 }
 
 
-@lrn.kernel("tiled", workspace=_forward_room, **DECLARED)
+_cost, _backward_cost = measured(lrn, 5e-5, 1.2), measured(lrn_backward, 6e-5, 1.8)
+
+
+@lrn.kernel("tiled", workspace=_forward_room, cost=_cost, **DECLARED)
 def forward(outs, ins, problem, work):
     """y = x * d^-beta."""
     (y,), (x,) = outs, ins
     _bound(problem, False).each(_tasks(problem), x=x, y=y, scratch=work)
 
 
-@lrn_backward.kernel("tiled", workspace=_backward_room, **DECLARED)
+@lrn_backward.kernel("tiled", workspace=_backward_room, cost=_backward_cost, **DECLARED)
 def backward(outs, ins, problem, work):
     """The window that hands a channel's pull back is the forward one mirrored."""
     (dx,), (dy, x) = outs, ins

@@ -31,11 +31,19 @@ def reordered(*names: str) -> Any:
     return size
 
 
+def _cost(problem: Any, device: Any) -> float:
+    """Seconds: the calls, an array's reordering and use, the elements of every window."""
+    planes, outputs = problem.n * problem.c, problem.p * problem.q
+    taps = problem.kernel[0] * problem.kernel[1]
+    elements = problem.h * problem.w + (2 + taps / 8) * outputs
+    return 2e-4 + 5e-10 * planes * elements
+
+
 def _window(problem: Any) -> tuple[int, int]:
     return problem.kernel if problem.kernel in WRITTEN_OUT else (0, 0)
 
 
-@max_pool2d.kernel("direct", workspace=reordered("x", "y", "index"), **DECLARED)
+@max_pool2d.kernel("direct", workspace=reordered("x", "y", "index"), cost=_cost, **DECLARED)
 def maximum(outs, ins, problem, work):
     """y = the first maximum in row-major order, the first NaN before all; index = its place."""
     from . import _numba_axes, _numba_run, _numba_tasks
@@ -52,7 +60,9 @@ def maximum(outs, ins, problem, work):
     _numba_run.in_blocks(run, {"y": y, "index": index}, {"x": ins[0]}, problem, work)
 
 
-@max_pool2d_backward.kernel("direct", workspace=reordered("x", "y", "index"), **DECLARED)
+@max_pool2d_backward.kernel(
+    "direct", workspace=reordered("x", "y", "index"), cost=_cost, **DECLARED
+)
 def maximum_gradient(outs, ins, problem, work):
     """dx = the sum of dy over the windows whose index is the element's own."""
     from . import _numba_axes, _numba_run, _numba_tasks
@@ -68,7 +78,7 @@ def maximum_gradient(outs, ins, problem, work):
     _numba_run.in_blocks(run, {"dx": outs[0]}, {"dy": dy, "index": index}, problem, work)
 
 
-@avg_pool2d.kernel("direct", workspace=reordered("x", "y"), **DECLARED)
+@avg_pool2d.kernel("direct", workspace=reordered("x", "y"), cost=_cost, **DECLARED)
 def average(outs, ins, problem, work):
     """y = the sum of the window's real elements, times 1 / divisor."""
     from . import _numba_axes, _numba_run
@@ -76,7 +86,7 @@ def average(outs, ins, problem, work):
     _numba_run.average(_numba_axes.windows(problem), outs, ins, problem, work)
 
 
-@avg_pool2d_backward.kernel("direct", workspace=reordered("x", "y"), **DECLARED)
+@avg_pool2d_backward.kernel("direct", workspace=reordered("x", "y"), cost=_cost, **DECLARED)
 def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy times 1 / divisor over the windows that the element lies in."""
     from . import _numba_axes, _numba_run
