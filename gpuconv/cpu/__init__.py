@@ -8,6 +8,7 @@ Numba nor llvmlite.
 
 from . import native as native
 from .pointwise import Pointwise as Pointwise
+from .rows import Rows as Rows
 from .simd import lanes_for as lanes_for
 from .simd import level as level
 from .simd import rows_for as rows_for

@@ -120,6 +120,14 @@ class Code:
         halves = [self.build.shuffle_vector(u, v, _order(half)) for half in (low, high)]
         return self.build.fadd(*halves)
 
+    def lane(self, value: Value, number: int) -> Value:
+        """One lane of a vector, as a vector of one."""
+        return Value(self, self.build.shuffle_vector(value.raw, value.raw, _order([number])))
+
+    def load_integer(self, address: Any) -> Any:
+        """The 64-bit integer at an address."""
+        return self._aligned(self.build.load(self._at(address, 0, INT)))
+
     def gather(self, addresses: Sequence[Any]) -> Any:
         """A vector of the elements at these addresses."""
         kind = ir.VectorType(FLOAT, len(addresses))
@@ -162,17 +170,15 @@ class Code:
     def fma(self, a: Any, b: Any, total: Any) -> Any:
         """a * b + total: one rounding where the CPU can, else two."""
         word = "fma" if self._fused else "fmuladd"
-        name = f"llvm.{word}.v{self._lanes}f32"
-        known = self.module.globals.get(name)
-        if known is None:
-            known = ir.Function(
-                self.module, ir.FunctionType(self._vector, [self._vector] * 3), name
-            )
-        return self.build.call(known, [a, b, total])
+        return self._intrinsic(word, a, b, total)
 
     def constant(self, number: float, kind: Any) -> Value:
         """The number in every lane of a vector of this type."""
         return Value(self, ir.Constant(kind, [number] * kind.count))
+
+    def widened(self, value: Value, count: int) -> Value:
+        """A single lane in each of ``count``."""
+        return Value(self, self.build.shuffle_vector(value.raw, value.raw, _order([0] * count)))
 
     def cast(self, word: str, value: Value, target: str) -> Value:
         """Each lane as "float" or "int", of 32 bits, by LLVM's cast of that name."""
@@ -182,12 +188,15 @@ class Code:
 
     def intrinsic(self, word: str, value: Value) -> Value:
         """LLVM's own function of one vector of float32."""
-        name = f"llvm.{word}.v{self._lanes}f32"
+        return Value(self, self._intrinsic(word, value.raw))
+
+    def _intrinsic(self, word: str, *vectors: Any) -> Any:
+        kind = vectors[0].type
+        name = f"llvm.{word}.v{kind.count}f32"
         known = self.module.globals.get(name)
         if known is None:
-            kind = ir.FunctionType(self._vector, [self._vector])
-            known = ir.Function(self.module, kind, name)
-        return Value(self, self.build.call(known, [value.raw]))
+            known = ir.Function(self.module, ir.FunctionType(kind, [kind] * len(vectors)), name)
+        return self.build.call(known, vectors)
 
     def relu(self, vector: Any) -> Any:
         """0 where the value is at most 0; NaN stays."""

@@ -3,8 +3,8 @@
     RELU = Pointwise(lambda x: where(x <= 0, 0.0, x), ins=1)
     RELU((y,), (x,))
 
-The formula is traced into a loop over vectors, and a second one over what is left, which compute the
-same bits; LLVM compiles both in some hundredths of a second, where Numba takes tenths.
+The formula is traced into a loop over vectors, and a second one over what is left, which compute
+the same bits; LLVM compiles both in some hundredths of a second, where Numba takes tenths.
 """
 
 import hashlib
@@ -29,35 +29,24 @@ class Pointwise:
 
     def __init__(self, formula: Callable, ins: int, scalars: int = 0) -> None:
         self.formula, self.ins, self.scalars = formula, ins, scalars
-        self._tiles: dict[int, _Loop] = {}
+        self._tiles: dict[int, _Elements] = {}
 
     def __call__(self, outs: Sequence[Any], ins: Sequence[Any], *scalars: float) -> None:
         """Fill ``outs``, contiguous arrays of the size of ``ins``."""
-        from .spread import pieces
-
-        width, size = simd.width(), outs[0].size
-        tile = self._tiles.get(width)
-        if tile is None:
-            tile = self._tiles[width] = _Loop(self, width)
-        given = {**dict.fromkeys((*INS, *OUTS)), **dict(zip(INS, ins, strict=False))}
-        given |= dict(zip(OUTS, outs, strict=False))
-        pieces.each(
-            -(-size // PIECE),
-            tile=native.address(tile),
-            **given,
-            scalars=np.array(scalars, np.float32),
-            size=size,
-            piece=PIECE,
-        )
+        width = simd.width()
+        if width not in self._tiles:
+            self._tiles[width] = _Elements(self, width)
+        slots = np.array(scalars, np.float32)
+        launch(self._tiles[width], outs, ins, slots, outs[0].size, PIECE)
 
 
-class _Loop:
-    """The tile of a pointwise function for vectors of ``lanes``."""
+class Loop:
+    """A tile that runs over a piece of flat arrays with vectors of ``lanes``."""
 
-    def __init__(self, function: Pointwise, lanes: int) -> None:
+    def __init__(self, function: Any, lanes: int) -> None:
         self.function, self.lanes = function, lanes
         digest = hashlib.sha256(self._text(True).encode()).hexdigest()[:16]
-        self.name = f"pointwise_{digest}"
+        self.name = f"loop_{digest}"
 
     def text(self, fused: bool) -> str:
         """The loops in LLVM's language."""
@@ -67,12 +56,36 @@ class _Loop:
         from .code import Code
 
         code = Code(MARK, PARAMETERS, self.lanes, fused)
-        places = [code.variable(code[name]) for name in (*INS, *OUTS)]
-        lanes = code.build.udiv(code["count"], code.integer(self.lanes))
-        self._loop(code, places, lanes)
-        code.resize(1)
-        self._loop(code, places, code.build.urem(code["count"], code.integer(self.lanes)))
+        self.write(code)
         return code.finish()
+
+    def write(self, code: Any) -> None:
+        """Write the loops."""
+        raise NotImplementedError
+
+
+def launch(
+    tile: Loop, outs: Sequence[Any], ins: Sequence[Any], slots: np.ndarray, size: int, piece: int
+) -> None:
+    """Run a tile over ``size`` elements in pieces of ``piece``, on all threads."""
+    from .spread import pieces
+
+    given = {**dict.fromkeys((*INS, *OUTS)), **dict(zip(INS, ins, strict=False))}
+    given |= dict(zip(OUTS, outs, strict=False))
+    count = -(-size // piece)
+    address = native.address(tile)
+    pieces.each(count, tile=address, **given, scalars=slots, size=size, piece=piece)
+
+
+class _Elements(Loop):
+    """The tile of a pointwise function."""
+
+    def write(self, code: Any) -> None:
+        places = [code.variable(code[name]) for name in (*INS, *OUTS)]
+        lanes = code.integer(self.lanes)
+        self._loop(code, places, code.build.udiv(code["count"], lanes))
+        code.resize(1)
+        self._loop(code, places, code.build.urem(code["count"], lanes))
 
     def _loop(self, code: Any, places: list[Any], count: Any) -> None:
         from .formula import Value
