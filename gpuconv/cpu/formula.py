@@ -148,12 +148,11 @@ def _power(n: Value) -> Value:
     return ((n + BIAS) << POINT).floats()
 
 
-def _reduced(x: Value, low: float, high: float) -> tuple[Value, Value]:
-    """n and e^r - 1 with x = n log 2 + r, for x from ``low`` to ``high``; NaN stays in the second.
+def _reduced(x: Value) -> tuple[Value, Value]:
+    """n and e^r - 1 with x = n log 2 + r, for |x| below 2^21; NaN stays in the second.
 
     n is read from the bits of a sum that has no others behind its point.
     """
-    x = where(x < low, low, where(x > high, high, x))
     shifted = x * LOG2E + ROUND
     n = shifted - ROUND
     r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
@@ -162,14 +161,21 @@ def _reduced(x: Value, low: float, high: float) -> tuple[Value, Value]:
 
 def exp(x: Value) -> Value:
     """e^x; 0 and infinity beyond the range, through the denormal numbers."""
-    n, less = _reduced(x, -105.0, 89.0)
+    n, less = _reduced(where(x < -105.0, -105.0, where(x > 89.0, 89.0, x)))
     half = ((n + 256) >> 1) - 128  # in two steps, as 2^n may not be a normal number
     return (less + 1.0) * _power(half) * _power(n - half)
 
 
+def decay(x: Value) -> Value:
+    """e^x for x <= 0 (or NaN), in fewer steps than ``exp``; through the denormal numbers."""
+    n, less = _reduced(where(x < -105.0, -105.0, x))
+    power = _power(n + 64)  # 2^64 too large: a normal number
+    return fma(less, power, power) * 2.0**-64
+
+
 def expm1(x: Value) -> Value:
     """e^x - 1 for x <= 0, without cancellation; above 0 up to 88."""
-    n, less = _reduced(x, -30.0, 88.0)
+    n, less = _reduced(where(x < -30.0, -30.0, where(x > 88.0, 88.0, x)))
     power = _power(n)
     return where(abs(x) < 2.0**-26, x, fma(less, power, power - 1.0))
 
@@ -183,7 +189,7 @@ def tanh(x: Value) -> Value:
 
 def sigmoid(x: Value) -> Value:
     """1 / (1 + e^-x), with no exponential above 1."""
-    power = exp(-abs(x))
+    power = decay(-abs(x))
     return where(x < 0, power, 1.0) / (power + 1.0)
 
 

@@ -7,16 +7,19 @@ The formula is traced into a loop over vectors, and a second one over what is le
 the same bits; LLVM compiles both in some hundredths of a second, where Numba takes tenths.
 """
 
+import ctypes
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from . import native, simd
+from . import native, simd, threads
 
 PARAMETERS = ("a", "b", "c", "d", "x", "y", "z", "scalars", "first", "count")
 INS, OUTS = PARAMETERS[:4], PARAMETERS[4:7]
+SMALL = 1 << 16
 PIECE = 1 << 14  # elements of a task: a few arrays of it stay in the second cache
 MARK = "NAME_OF_THE_TILE"
 
@@ -63,18 +66,37 @@ class Loop:
         """Write the loops."""
         raise NotImplementedError
 
+    @cached_property
+    def entry(self) -> Callable:
+        """The tile's function."""
+        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(PARAMETERS))
+        return kind(self.address)
+
+    @cached_property
+    def address(self) -> int:
+        """Where the function lies."""
+        return native.address(self)
+
 
 def launch(
     tile: Loop, outs: Sequence[Any], ins: Sequence[Any], slots: np.ndarray, size: int, piece: int
 ) -> None:
-    """Run a tile over ``size`` elements in pieces of ``piece``, on all threads."""
-    from .spread import pieces
+    """Run a tile over ``size`` elements, in pieces of ``piece`` if there are threads to wake.
 
-    given = {**dict.fromkeys((*INS, *OUTS)), **dict(zip(INS, ins, strict=False))}
-    given |= dict(zip(OUTS, outs, strict=False))
-    count = -(-size // piece)
-    address = native.address(tile)
-    pieces.each(count, tile=address, **given, scalars=slots, size=size, piece=piece)
+    That takes longer than SMALL elements do. What is computed does not depend on the pieces.
+    """
+    places = [*map(_place, ins), *[0] * (len(INS) - len(ins)), *map(_place, outs)]
+    places += [0] * (len(INS) + len(OUTS) - len(places))
+    if size <= SMALL or threads.get_num_threads() == 1:
+        tile.entry(*places, _place(slots), 0, size)
+    else:
+        from .spread import pieces
+
+        pieces.over(-(-size // piece), tile.address, *places, _place(slots), size, piece)
+
+
+def _place(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 class _Elements(Loop):

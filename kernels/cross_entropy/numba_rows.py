@@ -6,7 +6,7 @@ Takes: float32 (N, K), whose rows lie in one piece. What belongs to one label of
 import numpy as np
 
 from gpuconv.cpu import Rows
-from gpuconv.cpu.formula import exp, log
+from gpuconv.cpu.formula import decay, log
 
 from .._cpu_cost import streaming
 from ..softmax.numba_rows import refuses
@@ -15,19 +15,19 @@ from .op import CrossEntropyProblem, cross_entropy, cross_entropy_backward
 
 def _forward(row):
     top = row.largest(lambda x, y: x)
-    total = row.sum(lambda x, y: exp(x - top))
+    total = row.sum(lambda x, y: decay(x - top))
     return top, log(total)
 
 
 def _smooth_forward(row):
     top = row.largest(lambda x, y: x)
-    total = row.sum(lambda x, y: exp(x - top))
+    total = row.sum(lambda x, y: decay(x - top))
     return top, log(total), row.sum(lambda x, y: x - top)
 
 
 def _backward(row, gain, smooth):
     top = row.largest(lambda x, y: x)
-    total = row.fill(lambda x, y: exp(x - top))
+    total = row.fill(lambda x, y: decay(x - top))
     row.fill(lambda x, y: (y / total - smooth) * gain)
 
 

@@ -6,7 +6,7 @@ Takes: float32 (N, K), whose rows lie in one piece.
 from typing import Any
 
 from gpuconv.cpu import Rows
-from gpuconv.cpu.formula import exp, log
+from gpuconv.cpu.formula import decay, log
 from gpuconv.device import Device
 from gpuconv.registry import Op
 
@@ -22,13 +22,13 @@ def refuses(problem: ElementwiseProblem, device: Device) -> str | None:
 
 def _softmax(row):
     top = row.largest(lambda x, y: x)
-    total = row.fill(lambda x, y: exp(x - top))
+    total = row.fill(lambda x, y: decay(x - top))
     row.fill(lambda x, y: y / total)
 
 
 def _log_softmax(row):
     top = row.largest(lambda x, y: x)
-    total = row.sum(lambda x, y: exp(x - top))
+    total = row.sum(lambda x, y: decay(x - top))
     shift = log(total)
     row.fill(lambda x, y: (x - top) - shift)
 
@@ -40,7 +40,7 @@ def _softmax_backward(row):
 
 def _log_softmax_backward(row):
     total = row.sum(lambda dy, y, dx: dy)
-    row.fill(lambda dy, y, dx: dy - exp(y) * total)
+    row.fill(lambda dy, y, dx: dy - decay(y) * total)
 
 
 def _register(op: Op, trace: Any, passes: float) -> None:
