@@ -219,3 +219,49 @@ class Code:
                     self.put(total, self.relu(self.get(total)))
         for total, place in zip(sums, places, strict=True):
             self.store(self.get(total), place)
+
+    def numbers(self, first: Any) -> tuple[Value, Value]:
+        """Low and high words of as many 64-bit numbers as lanes; ``first`` is a multiple of it."""
+        word = ir.IntType(32)
+        kind = ir.VectorType(word, self._lanes)
+        low, high = (
+            self.build.insert_element(
+                ir.Constant(kind, ir.Undefined), self.build.trunc(part, word), ir.Constant(word, 0)
+            )
+            for part in (first, self.build.lshr(first, self.integer(32)))
+        )
+        spread = [
+            self.build.shuffle_vector(part, part, _order([0] * self._lanes)) for part in (low, high)
+        ]
+        counted = self.build.add(spread[0], ir.Constant(kind, list(range(self._lanes))))
+        return Value(self, counted), Value(self, spread[1])
+
+    def product(self, value: Value, factor: int) -> tuple[Value, Value]:
+        """High and low words of the 64-bit products of unsigned integers."""
+        wide = ir.VectorType(INT, value.raw.type.count)
+        full = self.build.mul(
+            self.build.zext(value.raw, wide), ir.Constant(wide, [factor] * wide.count)
+        )
+        high = self.build.lshr(full, ir.Constant(wide, [32] * wide.count))
+        return tuple(Value(self, self.build.trunc(v, value.raw.type)) for v in (high, full))  # type: ignore[return-value]
+
+    def interleaved(self, four: Sequence[Value], part: int) -> Value:
+        """Vector ``part`` of the four that have lane 0 of each in turn, then lane 1, ... ."""
+        lanes = self._lanes
+        blocks = [(part * lanes + n) // 4 for n in range(lanes)]
+        pairs = [
+            self.build.shuffle_vector(
+                a.raw, b.raw, _order([at + n % 2 * lanes for n, at in enumerate(blocks)])
+            )
+            for a, b in (four[:2], four[2:])
+        ]
+        order = _order([n + n % 4 // 2 * lanes for n in range(lanes)])
+        return Value(self, self.build.shuffle_vector(*pairs, order))
+
+    def chosen(self, four: Sequence[Value], number: Any) -> Value:
+        """The one of four values that has this number."""
+        value = four[0].raw
+        for n, other in enumerate(four[1:], 1):
+            is_it = self.build.icmp_unsigned("==", number, self.integer(n))
+            value = self.build.select(is_it, other.raw, value)
+        return Value(self, value)

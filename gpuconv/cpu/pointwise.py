@@ -85,6 +85,8 @@ def launch(
 
     That takes longer than SMALL elements do. What is computed does not depend on the pieces.
     """
+    if not size:
+        return
     places = [*map(_place, ins), *[0] * (len(INS) - len(ins)), *map(_place, outs)]
     places += [0] * (len(INS) + len(OUTS) - len(places))
     if size <= SMALL or threads.get_num_threads() == 1:

@@ -20,6 +20,7 @@ from . import simd
 from .formula import Value, where
 from .pointwise import INS, PIECE, Loop, launch
 
+SHORT = 512  # elements of a row of a total: its sums in float32 lose little
 SIZE = 2  # slots of the scalars that hold the length of a row
 
 
@@ -104,10 +105,28 @@ class Rows:
         slots = np.empty(SIZE + len(scalars), np.float32)
         slots[:SIZE].view(np.int64)[0] = k
         slots[SIZE:] = scalars
-        kept = np.empty((n, self.kept), np.float32)
-        piece = max(1, PIECE // k) * k
+        kept = np.zeros((n, self.kept), np.float32)  # empty rows have no loop that sets it
+        piece = max(1, PIECE // max(k, 1)) * max(k, 1)
         launch(self._tiles[width], (ins[0] if out is None else out, kept), ins, slots, n * k, piece)
         return kept
+
+
+class Total:
+    """The sum of ``formula(*ins)`` over every element: float32 in short rows, then float64."""
+
+    def __init__(self, formula: Callable, ins: int) -> None:
+        def trace(row: Row) -> tuple[Value]:
+            return (row.sum(lambda *values: formula(*values[:-1])),)
+
+        self._rows = Rows(trace, ins, kept=1)
+
+    def __call__(self, *ins: np.ndarray) -> float:
+        """The sum, in an order that depends on the size alone."""
+        flat = [x.reshape(-1) for x in ins]
+        whole = flat[0].size // SHORT * SHORT
+        rows = self._rows(None, [x[:whole].reshape(-1, SHORT) for x in flat])
+        rest = self._rows(None, [x[whole:].reshape(1, -1) for x in flat])
+        return float(rows.sum(dtype=np.float64) + rest.sum(dtype=np.float64))
 
 
 class _RowLoop(Loop):
