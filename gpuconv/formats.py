@@ -9,7 +9,7 @@ Georganas et al., "Anatomy of high-performance deep learning convolutions on SIM
 """
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ class Formatted:
 def blocked(x: np.ndarray, format: str) -> np.ndarray:
     """A plain array (N, C, ...) in this format; a view where nothing moves."""
     target = shape_in(x.shape, format)
-    if target[-1] == 1:
+    if _stays(target, x.shape[1]):
         return np.ascontiguousarray(x).reshape(target)
     if x.dtype == np.float32:
         from .cpu import layout
@@ -110,11 +110,17 @@ def blocked(x: np.ndarray, format: str) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(y.reshape(n, blocks, width, *rest), 2, -1))
 
 
+def _stays(shape: Shape, channels: int) -> bool:
+    """Do blocks of this shape lie as planes do? So do full blocks of images of one pixel."""
+    _, blocks, *rest, width = shape
+    return width == 1 or (blocks * width == channels and prod(rest) == 1)
+
+
 def plain(x: np.ndarray, channels: int) -> np.ndarray:
     """An array (N, blocks, ..., lanes) as (N, channels, ...); a view where nothing moves."""
     n, blocks, *rest, width = x.shape
-    if width == 1:
-        return x.reshape(n, blocks, *rest)
+    if _stays(x.shape, channels):
+        return np.ascontiguousarray(x).reshape(n, channels, *rest)
     if x.dtype == np.float32:
         from .cpu import layout
 

@@ -26,7 +26,7 @@ from numba import carray, prange, types
 from numba.extending import intrinsic
 
 from .. import _cache
-from . import native, threads
+from . import native, progress, threads
 
 INT = types.int64
 _COMPILING = RLock()
@@ -82,8 +82,10 @@ def _cached() -> Iterator[None]:
     Numba watches the file of a function only, not those that it calls into.
     """
     with _COMPILING:
-        kept = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(_cache.folder() / f"numba-{native.sources()[:16]}")
+        kept, folder = numba.config.CACHE_DIR, _cache.folder() / f"numba-{native.sources()[:16]}"
+        if not folder.exists():
+            progress.compiling()
+        numba.config.CACHE_DIR = str(folder)
         try:
             yield
         finally:

@@ -38,6 +38,7 @@ class Conv2d(Layer):
 
     formats = "any"
     keeps = ("x",)
+    epilogues = ("relu",)
 
     def __init__(
         self,
@@ -81,11 +82,12 @@ class Conv2d(Layer):
         keep: bool | None = None,
         update: bool | None = None,
         rng: Stream | None = None,
+        epilogue: str = "",
     ) -> tuple[Any, Any]:
-        """y = x * weight + bias; keeps x."""
+        """y = x * weight + bias, then the epilogue; keeps x."""
         bias = None if self.bias is None else self.bias.value
         named = self.algorithm.get("conv2d")
-        y = ops.conv2d(x, self._weight(), bias, **self.options, algorithm=named)
+        y = ops.conv2d(x, self._weight(), bias, **self.options, epilogue=epilogue, algorithm=named)
         return y, (x if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:

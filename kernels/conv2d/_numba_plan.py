@@ -1,7 +1,7 @@
 """Sizes, tiles and workspace of the CPU convolutions, worked out once for each problem."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from math import ceil
@@ -20,6 +20,7 @@ LINE = 64  # bytes that everything in the workspace begins at a multiple of
 TARGET = 16 << 20  # bytes of source and results worked on at once: a share of the last cache
 TASKS = 32  # that an operation is cut into, at least, where it can be
 CHAIN = 512  # terms of one sum, about, before it is added to the total
+PIXEL = 1, 1, (1, 1), ((0, 0), (0, 0))  # window, stride and padding of a convolution 1 x 1
 UNROLLED = 16  # weights of a row that a tile's code writes out, at most
 
 
@@ -177,7 +178,12 @@ def _is_canonical(table: np.ndarray, lanes: int) -> bool:
 
 @lru_cache
 def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
-    """The plan of a convolution, or of its data gradient, on a CPU of this level."""
+    """The plan of a convolution, or of its data gradient, on a CPU of this level.
+
+    A window of one pixel does not see rows: its plane becomes one long row, cut into full tiles.
+    """
+    if (problem.r, problem.s, problem.stride, problem.padding) == PIXEL:
+        problem = replace(problem, h=1, w=problem.h * problem.w)
     if is_backward:
         roles, classes = _numba_blocks.backward(problem), _axes.backward(problem)
         source = problem.p, problem.q

@@ -43,13 +43,13 @@ def frame(g, i):
     blocked = floats(g.blocked + 4 * i * g.padded_h * wide, (g.padded_h, wide))
     x, left = floats(g.x + 4 * i * g.h * size, (g.h, size)), g.left * g.cell
     for row in range(g.padded_h):
-        line, inside = blocked[row], g.top <= row < g.top + g.h
-        if not inside:
-            line[:] = 0
-            continue
-        line[:left] = 0
-        line[left : left + size] = x[row - g.top]
-        line[left + size :] = 0
+        line = blocked[row]
+        for at in range(wide):
+            line[at] = 0
+        if g.top <= row < g.top + g.h:
+            source, target = x[row - g.top], blocked[row, left:]
+            for at in range(size):
+                target[at] = source[at]
 
 
 @task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
@@ -104,13 +104,12 @@ def pack(g, i):
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
     weight, size = floats(g.weight, (g.weights,)), g.groups * count * depth * lanes
     packed = floats(g.packed + 4 * i * size, (g.groups, count, depth, lanes))
-    for lane in range(lanes):
-        for c in range(g.groups * depth):
-            known = table[lane] >= 0 and c < g.inputs
-            first = table[lane] + c * g.input_step
-            for t in range(count):
-                value = weight[first + taps[t]] if known else np.float32(0)
-                packed[c // depth, t, c % depth, lane] = value
+    for c in range(g.groups * depth):
+        for t in range(count):
+            line, at = packed[c // depth, t, c % depth], c * g.input_step + taps[t]
+            for lane in range(lanes):
+                known = table[lane] >= 0 and c < g.inputs
+                line[lane] = weight[table[lane] + at] if known else np.float32(0)
 
 
 @task(
@@ -123,16 +122,14 @@ def unpack(g, i):
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
     weight = floats(g.weight, (g.weights,))
     packed = floats(g.packed, (g.slices, g.blocks, g.groups, count, depth, lanes))
-    for lane in range(lanes):
-        if table[lane] < 0:
-            continue
+    for part in range(g.slices):
         for c in range(g.inputs):
-            first = table[lane] + c * g.input_step
             for t in range(count):
-                total = packed[0, i, c // depth, t, c % depth, lane]
-                for part in range(1, g.slices):
-                    total += packed[part, i, c // depth, t, c % depth, lane]
-                weight[first + taps[t]] = total
+                line, at = packed[part, i, c // depth, t, c % depth], c * g.input_step + taps[t]
+                for lane in range(lanes):
+                    if table[lane] >= 0:
+                        before = weight[table[lane] + at] if part > 0 else np.float32(0)
+                        weight[table[lane] + at] = before + line[lane]
 
 
 @task(
