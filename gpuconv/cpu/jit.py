@@ -118,6 +118,12 @@ class Task:
         """
         self._run(count, np.empty(len(self._names), np.int64), fields, {})
 
+    def over(self, count: int, *values: int) -> None:
+        """Run the task as ``each`` does, with the values of all of its fields in their order."""
+        if count:
+            fields = np.array(values, np.int64)
+            threads.run(_run(), self._address, count, fields.ctypes.data)
+
     def bind(self, **known: Any) -> "Bound":
         """The task with some of its fields, for calls that differ in the others only.
 
