@@ -36,3 +36,12 @@ def arithmetic(op: Op, backend: str, rate: float) -> Callable[[Any, Device], flo
         return CALL[backend] + work
 
     return cost
+
+
+def measured(op: Op, start: float, passes: float) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that takes ``start`` seconds and then ``passes`` over every array."""
+
+    def cost(problem: Any, device: Device) -> float:
+        return start + passes * op.bytes(problem) / BANDWIDTH
+
+    return cost
