@@ -160,27 +160,27 @@ def sweep(g, i):
 @task(
     "source image row line group  slope blocks shared rows cols lanes  "
     "packed packed_size packed_group  tile last_tile tiles height last_height advance  "
-    "groups taps_down down taps_across across  part slices first images"
+    "groups taps_down down taps_across across  part chunk chunks slices first images"
 )
 def gather(g, i):
-    """The gradient of the weights between a group of inputs and a block, over a slice of images.
+    """The gradient of the weights between some groups of inputs and a block, over some images.
 
     A tile adds up ``part`` rows of outputs before that is added to the total: a long chain of sums
-    loses digits.
+    loses digits. These rows of the slope stay in the first cache for every group.
     """
-    s, b, k = i // g.groups // g.blocks, i // g.groups % g.blocks, i % g.groups
-    packed = g.packed + (s * g.blocks + b) * g.packed_size + k * g.packed_group
-    size = 4 * g.cols * g.lanes
+    s, b, begin = i // g.chunks // g.blocks, i // g.chunks % g.blocks, i % g.chunks * g.chunk
+    end, size = min(begin + g.chunk, g.groups), 4 * g.cols * g.lanes
+    points = (g.cols // UNROLLED, g.cols % UNROLLED)
     for n in range((s + g.slices - g.first % g.slices) % g.slices, g.images, g.slices):
-        source = g.source + n * g.image + b // g.shared * g.row + k * g.group
+        source = g.source + n * g.image + b // g.shared * g.row
         slope = g.slope + (n * g.blocks + b) * g.rows * size
         for row in range(0, g.rows, g.part):
             add = 1 if row > 0 or g.first + n >= g.slices else 0
             walk = (min(g.part, g.rows - row), g.line, size)
-            points = (g.cols // UNROLLED, g.cols % UNROLLED)
-            c = packed
-            for tap in range(g.taps_down * g.taps_across):
-                a = source + row * g.line
+            c = g.packed + (s * g.blocks + b) * g.packed_size + begin * g.packed_group
+            for step in range((end - begin) * g.taps_down * g.taps_across):
+                tap, k = step % (g.taps_down * g.taps_across), step // (g.taps_down * g.taps_across)
+                a = source + row * g.line + (begin + k) * g.group
                 a += tap // g.taps_across * g.down + tap % g.taps_across * g.across
                 for t in range(g.tiles):
                     tile = g.tile if t < g.tiles - 1 else g.last_tile
