@@ -95,9 +95,9 @@ class Conv2d(Layer):
         x = require_saved(self, saved)
         weight = self._weight()
         if self.weight.trainable:
-            named = self.algorithm.get("conv2d_weight")
+            named, place = self.algorithm.get("conv2d_weight"), self._gradient_place()
             self._add_weight_grad(
-                ops.conv2d_weight(x, dy, weight.shape, **self.options, algorithm=named)
+                ops.conv2d_weight(x, dy, weight.shape, **self.options, out=place, algorithm=named)
             )
         if self.bias is not None and self.bias.trainable:
             self.bias.add_grad(ops.channel_sum(dy))
@@ -106,6 +106,9 @@ class Conv2d(Layer):
             need_dx,
             lambda: ops.conv2d_input(dy, weight, x.shape, **self.options, algorithm=named),
         )
+
+    def _gradient_place(self) -> Any:
+        return self.weight.gradient_place()
 
     def _add_weight_grad(self, gradient: Any) -> None:
         self.weight.add_grad(gradient)

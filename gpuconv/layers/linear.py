@@ -55,7 +55,8 @@ class Linear(Layer):
         """Adds dy.T @ x and the sum of dy into the gradients; returns dy @ weight."""
         x = require_saved(self, saved)
         if self.weight.trainable:
-            self.weight.add_grad(ops.linear_weight(x, dy))
+            place = self.weight.gradient_place()
+            self.weight.add_grad(ops.linear_weight(x, dy, out=place))
         if self.bias is not None and self.bias.trainable:
             self.bias.add_grad(ops.channel_sum(dy))
         return needed(need_dx, lambda: ops.linear_input(dy, self.weight.value))
