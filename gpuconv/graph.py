@@ -296,5 +296,5 @@ def _trains(layer: Layer) -> bool:
 def _add(gradients: dict[Key, Any], key: Key, gradient: Any) -> None:
     """Sum at a fork into a new array: the one that is there may be somebody else's."""
     if gradient is not None:
-        before = gradients.get(key)
-        gradients[key] = gradient if before is None else ops.add(before, gradient)
+        before, more = gradients.get(key), travelling(gradient)
+        gradients[key] = more if before is None else ops.add(before, more)
