@@ -9,13 +9,15 @@ within a piece and in float64 beyond. Cuts depend on the sizes alone, and so do 
 """
 
 from dataclasses import dataclass
-from math import ceil
+from functools import lru_cache
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
-from gpuconv.cpu.jit import Task, task
+from gpuconv.cpu.jit import Bound, Task, task
 from gpuconv.cpu.vectors import fma, keep, load, load_some, spread, store, store_some, widen
+from gpuconv.shapes import Shape
 
 WIDTH = 16  # elements that a loop takes at once
 PIECE = 256 * WIDTH  # elements of a row, at most, whose sum is in float32
@@ -141,19 +143,12 @@ def slopes(g, i):
 
 @dataclass(frozen=True)
 class Channels:
-    """How an array (N, C, ...), in blocks of ``lanes`` channels or not, is cut."""
+    """How an array (N, blocks, ...) of ``lanes`` channels a block is cut."""
 
     n: int
     blocks: int
     lanes: int
     size: int
-
-    @classmethod
-    def of(cls, x: np.ndarray, is_blocked: bool) -> "Channels":
-        """The cut of an array in NCHW, or (N, blocks, ..., lanes)."""
-        n, blocks = x.shape[:2]
-        lanes = x.shape[-1] if is_blocked else 1
-        return cls(n, blocks, lanes, x[0, 0].size if n else 0)
 
     @property
     def parts(self) -> int:
@@ -165,29 +160,40 @@ class Channels:
         """Sums of every channel that are summed apart."""
         return max(1, min(self.n * self.parts, ceil(TASKS / self.blocks)))
 
-    def _cut(self) -> dict[str, int]:
-        piece = ceil(self.size / max(1, self.parts) / WIDTH) * WIDTH
-        cut = {"n": self.n, "blocks": self.blocks, "size": self.size, "parts": self.parts}
-        each = ceil(self.n * self.parts / self.slices)
-        return {**cut, "piece": piece, "slices": self.slices, "each": each}
-
     def add(self, run: Task, channels: int, results: int = 1, **arrays: Any) -> np.ndarray:
         """What a task that sums gives, (results, channels) in float64."""
         out = np.empty((self.slices, self.blocks, results, WIDTH))
-        run.each(self.slices * self.blocks, **self._cut(), out=out, **arrays)
+        _bound(self, run).each(self.slices * self.blocks, out=out, **arrays)
         total = out[0] if self.slices == 1 else np.add.reduce(out, 0)
-        folded = total.reshape(self.blocks, results, WIDTH // self.lanes, self.lanes)
-        every = np.add.reduce(folded, 2)
-        return np.moveaxis(every, 1, 0).reshape(results, -1)[:, :channels]
+        if self.lanes < WIDTH:
+            total = total.reshape(self.blocks, results, WIDTH // self.lanes, self.lanes)
+            total = np.add.reduce(total, 2)
+        return total.transpose(1, 0, 2).reshape(results, -1)[:, :channels]
 
     def map(self, run: Task, **arrays: Any) -> None:
         """Run a task that goes through every piece by itself."""
-        run.each(self.n * self.blocks * self.parts, **self._cut(), **arrays)
+        _bound(self, run).each(self.n * self.blocks * self.parts, **arrays)
 
-    def spread(self, *values: np.ndarray) -> list[np.ndarray]:
+    def spread(self, *values: np.ndarray) -> np.ndarray:
         """Each (C,) as the (blocks, WIDTH) that tasks read, 0 in idle lanes."""
         padded = np.zeros((len(values), self.blocks * self.lanes), np.float32)
         for row, given in zip(padded, values, strict=True):
             row[: len(given)] = given
         every = padded.reshape(-1, self.blocks, self.lanes)
-        return list(every if self.lanes == WIDTH else np.tile(every, WIDTH // self.lanes))
+        return every if self.lanes == WIDTH else np.tile(every, WIDTH // self.lanes)
+
+
+@lru_cache
+def channels_of(shape: Shape, is_blocked: bool) -> Channels:
+    """The cut of an array in NCHW, or (N, blocks, ..., lanes)."""
+    n, blocks, *rest = shape
+    return Channels(n, blocks, shape[-1] if is_blocked else 1, prod(rest))
+
+
+@lru_cache
+def _bound(cut: Channels, run: Task) -> Bound:
+    """A task that knows the cut."""
+    pieces, whole = cut.n * cut.parts, ceil(cut.size / max(1, cut.parts) / WIDTH)
+    sizes = {"n": cut.n, "blocks": cut.blocks, "size": cut.size, "parts": cut.parts}
+    each = ceil(pieces / cut.slices)
+    return run.bind(**sizes, piece=whole * WIDTH, slices=cut.slices, each=each)

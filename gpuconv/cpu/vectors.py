@@ -20,8 +20,7 @@ from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 INT, LANE = types.int64, ir.IntType(32)
-FLOAT_WORDS = {operator.add: "fadd", operator.sub: "fsub"}
-FLOAT_WORDS |= {operator.mul: "fmul", operator.truediv: "fdiv"}
+WORDS = {operator.add: "add", operator.sub: "sub", operator.mul: "mul", operator.truediv: "div"}
 
 
 class Vector(types.Type):
@@ -58,10 +57,11 @@ def _operator(function: Callable, word: str) -> None:
 
     @lower_builtin(function, Vector, Vector)
     def emit(context: Any, build: Any, signature: Any, given: Any) -> Any:
-        return getattr(build, word)(*given)
+        is_float = signature.return_type.kind in (types.float32, types.float64)
+        return getattr(build, f"f{word}" if is_float else word)(*given)
 
 
-for _function, _word in FLOAT_WORDS.items():
+for _function, _word in WORDS.items():
     _operator(_function, _word)
 
 

@@ -9,46 +9,53 @@ from typing import Any
 
 import numpy as np
 
+from .._cpu_cost import measured
+from ..pool2d.numba_direct import DECLARED, reordered
 from .op import AdaptivePool2dProblem, adaptive_avg_pool2d, adaptive_avg_pool2d_backward
-
-DECLARED: dict[str, Any] = {
-    "backend": "numba",
-    "rank": 30,
-    "precisions": ("fp32",),
-    "formats": ("NCHW", "NCHWc"),
-}
-
-
-def _axis(size: int, bins: int, is_backward: bool) -> Any:
-    """The bins along an axis, or backward the elements with the bins that hold them."""
-    from ..pool2d._numba_axes import Axis, axis
-
-    i, h = np.arange(bins), np.arange(size)
-    first, last = i * size // bins, -(-(i + 1) * size // bins) - 1
-    shares, ones = (1 / (last - first + 1)).astype(np.float32), np.ones(size, np.float32)
-    if not is_backward:
-        return Axis(*axis(first, last), ones, shares)
-    return Axis(*axis(h * bins // size, -(-(h + 1) * bins // size) - 1), shares, ones)
 
 
 @lru_cache
-def _axes(problem: AdaptivePool2dProblem, is_backward: bool) -> tuple[Any, Any]:
-    pairs = (problem.h, problem.p), (problem.w, problem.q)
-    rows, cols = (_axis(*pair, is_backward) for pair in pairs)
-    return rows, cols
+def _bins(problem: AdaptivePool2dProblem) -> Any:
+    from ..pool2d._numba_axes import Windows
+
+    rows, cols = _axis(problem.h, problem.p), _axis(problem.w, problem.q)
+    return Windows(rows, cols, _back(problem.h, problem.p), problem.w)
 
 
-@adaptive_avg_pool2d.kernel("direct", **DECLARED)
+def _axis(size: int, bins: int) -> Any:
+    from ..pool2d._numba_axes import Axis
+
+    i = np.arange(bins)
+    first, stop = i * size // bins, -(-(i + 1) * size // bins)
+    return Axis.between(first, stop - 1, divisors=stop - first)
+
+
+def _back(size: int, bins: int) -> Any:
+    """The bins that hold each element."""
+    from ..pool2d._numba_axes import Axis
+
+    i = np.arange(size)
+    return Axis.between(i * bins // size, -(-(i + 1) * bins // size) - 1)
+
+
+_cost, _backward_cost = (
+    measured(op, 1.5e-4, 1.8) for op in (adaptive_avg_pool2d, adaptive_avg_pool2d_backward)
+)
+
+
+@adaptive_avg_pool2d.kernel("direct", workspace=reordered("x", "y"), cost=_cost, **DECLARED)
 def average(outs, ins, problem, work):
     """y = the mean of the bin."""
     from ..pool2d import _numba_run
 
-    _numba_run.average(_axes(problem.plain, False), *outs, *ins)
+    _numba_run.average(_bins(problem), outs, ins, problem, work)
 
 
-@adaptive_avg_pool2d_backward.kernel("direct", **DECLARED)
+@adaptive_avg_pool2d_backward.kernel(
+    "direct", workspace=reordered("x", "y"), cost=_backward_cost, **DECLARED
+)
 def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy / size over the bins that hold the element."""
     from ..pool2d import _numba_run
 
-    _numba_run.average(_axes(problem.plain, True), *outs, *ins)
+    _numba_run.average_gradient(_bins(problem), outs, ins, problem, work)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .._cpu_cost import measured
 from .op import BatchNormProblem, batch_norm, batch_norm_backward
 
 DECLARED: dict[str, Any] = {
@@ -30,13 +31,13 @@ def _update(running: np.ndarray | None, batch: np.ndarray, momentum: float) -> N
         running += momentum * batch
 
 
-@batch_norm.kernel("one_pass", **DECLARED)
+@batch_norm.kernel("one_pass", cost=measured(batch_norm, 1.5e-4, 0.9), **DECLARED)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     from .. import _numba_channels as tasks
 
     (y, mean, invstd, running_mean, running_var), (x, weight, bias) = outs, ins
-    cut, count = tasks.Channels.of(x, x.ndim == 4), max(1, problem.n * problem.s)
+    cut, count = tasks.channels_of(x.shape, x.ndim == 4), max(1, problem.n * problem.s)
     total, squares = cut.add(tasks.moments, problem.c, 2, x=x)
     exact = total / count
     var = np.maximum(0, squares / count - exact * exact)
@@ -68,13 +69,16 @@ def normalise(
     cut.map(tasks.affine, x=x, y=y, mean=center, scale=scaled, bias=moved)
 
 
-@batch_norm_backward.kernel("one_pass", **DECLARED)
+_backward_cost = measured(batch_norm_backward, 1.5e-4, 0.8)
+
+
+@batch_norm_backward.kernel("one_pass", cost=_backward_cost, **DECLARED)
 def backward(outs, ins, problem: BatchNormProblem, work):
     """Both sums first, then dx from them."""
     from .. import _numba_channels as tasks
 
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins
-    cut, count = tasks.Channels.of(x, x.ndim == 4), max(1, problem.n * problem.s)
+    cut, count = tasks.channels_of(x.shape, x.ndim == 4), max(1, problem.n * problem.s)
     (center,) = cut.spread(mean)
     total, product = cut.add(tasks.products, problem.c, 2, dy=dy, x=x, mean=center)
     dbias[...], dweight[...] = total, product * invstd

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._cpu_cost import measured
 from ..batch_norm.numba_one_pass import DECLARED, normalise, scale
 from ..batch_norm.op import BatchNormProblem
 from .op import batch_norm_inference, batch_norm_inference_backward
@@ -17,19 +18,23 @@ def _invstd(problem: BatchNormProblem, var: np.ndarray) -> np.ndarray:
 
 
 def _cut(x: np.ndarray) -> Any:
-    from .._numba_channels import Channels
+    from .._numba_channels import channels_of
 
-    return Channels.of(x, x.ndim == 4)
+    return channels_of(x.shape, x.ndim == 4)
 
 
-@batch_norm_inference.kernel("affine", **DECLARED)
+_cost = measured(batch_norm_inference, 5e-5, 0.5)
+_backward_cost = measured(batch_norm_inference_backward, 1e-4, 0.8)
+
+
+@batch_norm_inference.kernel("affine", cost=_cost, **DECLARED)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     (y,), (x, weight, bias, mean, var) = outs, ins
     normalise(_cut(x), y, x, mean, scale(_invstd(problem, var), weight), bias)
 
 
-@batch_norm_inference_backward.kernel("affine", **DECLARED)
+@batch_norm_inference_backward.kernel("affine", cost=_backward_cost, **DECLARED)
 def backward(outs, ins, problem, work):
     """dx = dy * (invstd * weight), and the two sums."""
     from .. import _numba_channels as tasks

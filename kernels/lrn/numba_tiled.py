@@ -2,7 +2,7 @@
 
 Idea: a window of channels is summed from the squares, one vector for each neighbour; the usual
   power 3/4 is two square roots. In NCHW a vector holds neighbouring pixels, in blocks (formats.py)
-  neighbouring channels. The gradient keeps d's shares in a second scratch.
+  neighbouring channels. The gradient keeps what each d hands back in a second scratch.
 Takes: float32, every shape. Other powers than 3/4 are computed lane by lane, which is slow.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from gpuconv.device import Device
 
+from .._cpu_cost import measured
 from .op import LrnProblem, lrn, lrn_backward
 
 PIXELS = {True: 64, False: 16}  # of a tile in NCHW and in blocks: a scratch of some 10 KiB
@@ -24,20 +25,19 @@ TASKS = 32  # that an operation is cut into, at most
 @lru_cache
 def _cut(problem: LrnProblem) -> dict[str, int]:
     """The fields that say how the arrays and the scratch lie."""
-    shape = problem.spec("x")[0]
-    blocks, lanes = shape[1], shape[3] if len(shape) == 4 else 1
-    plain, c, s = lanes == 1, problem.c, problem.s
+    shape, c, s = problem.spec("x")[0], problem.c, problem.s
+    lanes = shape[3] if len(shape) == 4 else 1
+    plain, width = lanes == 1, shape[1] * lanes
     before, after = (min(reach, c - 1) for reach in (problem.size // 2, (problem.size - 1) // 2))
     tile = PIXELS[plain]
-    width = before + blocks * lanes + after
-    units = problem.n * ceil(s / tile)
+    tiles, wide = ceil(s / tile), before + width + after
+    units = problem.n * tiles
     sizes = {"units": units, "each": max(1, ceil(units / TASKS)), "size": s, "tile": tile}
-    sizes |= {"tiles": ceil(s / tile), "image": blocks * s * lanes, "plain": int(plain)}
+    sizes |= {"tiles": tiles, "image": width * s, "plain": int(plain), "room": wide * tile}
     walk = {"outer": s, "inner": WIDTH} if plain else {"outer": lanes, "inner": s * lanes}
-    place = {"row": tile, "column": WIDTH, "near": tile}
-    place = place if plain else {"row": width, "column": lanes, "near": 1}
-    ends = {"before": before, "after": after, "room": width * tile}
-    return {**sizes, **walk, **place, **ends, "channels": c, "blocks": blocks}
+    place = (tile, WIDTH, tile) if plain else (wide, lanes, 1)
+    walk |= dict(zip(("row", "column", "near"), place, strict=True))
+    return {**sizes, **walk, "before": before, "after": after, "channels": c, "width": width}
 
 
 def _tasks(problem: LrnProblem) -> int:
@@ -53,14 +53,16 @@ def _backward_room(problem: LrnProblem, device: Device) -> int:
     return 2 * _forward_room(problem, device)
 
 
-def _fields(problem: LrnProblem, work: np.ndarray | None) -> dict[str, Any]:
-    factor = -2 * problem.alpha * problem.beta
+@lru_cache
+def _bound(problem: LrnProblem, is_backward: bool) -> Any:
+    """The task, with all that depends on the problem alone."""
+    from . import _numba_tasks as tasks
+
+    shape, factor = problem.spec("x")[0], -2 * problem.alpha * problem.beta
+    lanes = shape[3] if len(shape) == 4 and shape[3] > 1 else WIDTH
     numbers = np.array([problem.alpha, problem.k, -problem.beta, factor], np.float32)
-    return {**_cut(problem), "numbers": numbers, "is_root": problem.beta == 0.75, "scratch": work}
-
-
-def _lanes(x: np.ndarray) -> int:
-    return x.shape[3] if x.ndim == 4 and x.shape[3] > 1 else WIDTH
+    task = (tasks.pulls if is_backward else tasks.forward)(lanes)
+    return task.bind(**_cut(problem), numbers=numbers, is_root=int(problem.beta == 0.75))
 
 
 DECLARED: dict[str, Any] = {
@@ -71,20 +73,18 @@ DECLARED: dict[str, Any] = {
 }
 
 
-@lrn.kernel("tiled", workspace=_forward_room, **DECLARED)
+_cost, _backward_cost = measured(lrn, 5e-5, 1.2), measured(lrn_backward, 6e-5, 1.8)
+
+
+@lrn.kernel("tiled", workspace=_forward_room, cost=_cost, **DECLARED)
 def forward(outs, ins, problem, work):
     """y = x * d^-beta."""
-    from . import _numba_tasks as tasks
-
     (y,), (x,) = outs, ins
-    tasks.forward(_lanes(x)).each(_tasks(problem), x=x, y=y, **_fields(problem, work))
+    _bound(problem, False).each(_tasks(problem), x=x, y=y, scratch=work)
 
 
-@lrn_backward.kernel("tiled", workspace=_backward_room, **DECLARED)
+@lrn_backward.kernel("tiled", workspace=_backward_room, cost=_backward_cost, **DECLARED)
 def backward(outs, ins, problem, work):
     """The window that hands a channel's pull back is the forward one mirrored."""
-    from . import _numba_tasks as tasks
-
     (dx,), (dy, x) = outs, ins
-    fields = _fields(problem, work)
-    tasks.backward(_lanes(x)).each(_tasks(problem), x=x, dy=dy, dx=dx, **fields)
+    _bound(problem, True).each(_tasks(problem), x=x, dy=dy, dx=dx, scratch=work)

@@ -1,7 +1,6 @@
-"""Which elements meet which windows along an axis, as tables: the walk of every CPU pooling.
+"""Which windows meet which elements along an axis, as tables: the walk of every CPU pooling.
 
 Result ``i`` is made of the sources ``begin[i]``, ``begin[i] + step``, ..., ``count[i]`` of them.
-Forward a result is a window and a source an element of the input; backward they change places.
 """
 
 from dataclasses import dataclass
@@ -15,31 +14,43 @@ from .op import AvgPool2dProblem, Pool2dProblem
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """The sources of every result; a source's and a result's factor."""
+    """The sources of every result, and what they are divided by."""
 
     begin: np.ndarray
     count: np.ndarray
     step: int
-    source: np.ndarray
-    result: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def between(
+        cls, first: np.ndarray, last: np.ndarray, step: int = 1, divisors: np.ndarray | None = None
+    ) -> "Axis":
+        """Sources ``first``, first + step, ... up to ``last`` for every result."""
+        count = np.maximum(0, (last - first) // step + 1)
+        shares = 1 / (np.ones(len(first)) if divisors is None else divisors)
+        return cls(first.astype(np.int64), count.astype(np.int64), step, shares.astype(np.float32))
 
 
-def axis(first: np.ndarray, last: np.ndarray, step: int = 1) -> tuple[np.ndarray, np.ndarray, int]:
-    """The tables of results that are made of sources ``first``, first + step, ..., ``last``."""
-    count = np.maximum(0, (last - first) // step + 1)
-    return first.astype(np.int64), count.astype(np.int64), step
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The elements of every row and column of windows, the windows that a row lies in, and W."""
+
+    rows: Axis
+    cols: Axis
+    back: Axis
+    width: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """H, W, P and Q."""
+        lengths = len(self.back.begin), self.width, len(self.rows.begin), len(self.cols.begin)
+        return dict(zip("hwpq", lengths, strict=True))
 
 
 @lru_cache
-def forward(problem: Pool2dProblem) -> tuple[Axis, Axis]:
-    """Rows and columns of the windows; each window's factor divides it by its size."""
-    return _forward(problem, 0), _forward(problem, 1)
-
-
-@lru_cache
-def backward(problem: Pool2dProblem) -> tuple[Axis, Axis]:
-    """Rows and columns of the input; each window's factor divides what it hands back."""
-    return _backward(problem, 0), _backward(problem, 1)
+def windows(problem: Pool2dProblem) -> Windows:
+    """The tables of a pooling."""
+    return Windows(_forward(problem, 0), _forward(problem, 1), _backward(problem), problem.w)
 
 
 def _starts(problem: Pool2dProblem, along: int) -> np.ndarray:
@@ -51,31 +62,28 @@ def _forward(problem: Pool2dProblem, along: int) -> Axis:
     size, taps = (problem.h, problem.w)[along], problem.kernel[along]
     first = start + -(np.minimum(start, 0) // step) * step
     last = np.minimum(size - 1, start + (taps - 1) * step)
-    ones = np.ones(size, np.float32)
-    return Axis(*axis(first, last, step), ones, _shares(problem, along))
+    return Axis.between(first, last, step, _divisors(problem, along))
 
 
-def _backward(problem: Pool2dProblem, along: int) -> Axis:
-    """Windows that an element meets; where the window is dilated, only every step-th of them."""
-    stride, gap = problem.stride[along], problem.dilation[along]
-    size, taps = (problem.h, problem.w)[along], problem.kernel[along]
-    reach = np.arange(size) + problem.padding[along][0]
-    step = gap // gcd(stride, gap)
-    low = np.maximum(0, -(((taps - 1) * gap - reach) // stride))
-    last = np.minimum(problem.size(along) - 1, reach // stride)
-    fits = (reach - (low + np.arange(step)[:, None]) * stride) % gap == 0
-    first = np.where(fits.any(0), low + fits.argmax(0), last + 1)
-    ones = np.ones(size, np.float32)
-    return Axis(*axis(first, last, step), _shares(problem, along), ones)
-
-
-def _shares(problem: Pool2dProblem, along: int) -> np.ndarray:
-    """1 / the positions along the axis that each window divides by."""
+def _divisors(problem: Pool2dProblem, along: int) -> np.ndarray | None:
+    """The positions along the axis that each window divides by."""
     if not isinstance(problem, AvgPool2dProblem):
-        return np.ones(problem.size(along), np.float32)
-    size, (lead, trail) = (problem.h, problem.w)[along], problem.padding[along]
+        return None
+    size, (_, trail) = (problem.h, problem.w)[along], problem.padding[along]
     start = _starts(problem, along)
     stop = start + problem.kernel[along]
     if problem.count_include_pad:
-        return (1 / (np.minimum(stop, size + trail) - start)).astype(np.float32)
-    return (1 / (np.minimum(stop, size) - np.maximum(start, 0))).astype(np.float32)
+        return np.minimum(stop, size + trail) - start
+    return np.minimum(stop, size) - np.maximum(start, 0)
+
+
+def _backward(problem: Pool2dProblem) -> Axis:
+    """The rows of windows that each row lies in: every ``step``-th where they are dilated."""
+    stride, gap, taps = problem.stride[0], problem.dilation[0], problem.kernel[0]
+    reach = np.arange(problem.h) + problem.padding[0][0]
+    step = gap // gcd(stride, gap)
+    low = np.maximum(0, -(((taps - 1) * gap - reach) // stride))
+    last = np.minimum(problem.p - 1, reach // stride)
+    fits = (reach - (low + np.arange(step)[:, None]) * stride) % gap == 0
+    first = np.where(fits.any(0), low + fits.argmax(0), last + 1)
+    return Axis.between(first, last, step)
