@@ -26,6 +26,7 @@ from typing import Any
 from gpuconv import cpu
 from gpuconv.device import Device
 
+from . import _cpu_cost as cost
 from . import _numba_plan as planning
 from . import _numba_winograd_plan as winograd
 from . import _numpy
@@ -74,7 +75,7 @@ DECLARED: dict[str, Any] = {
 }
 
 
-@conv2d.kernel("winograd", workspace=_workspace, **DECLARED)
+@conv2d.kernel("winograd", workspace=_workspace, **DECLARED, cost=cost.transformed("conv2d"))
 def forward(outs, ins, problem, work):
     """y = A^T ((G w G^T) * (B^T x B)) A for every tile, with bias and ReLU before it is stored."""
     from . import _numba_winograd_run as run
@@ -84,7 +85,9 @@ def forward(outs, ins, problem, work):
     run.convolve(plan, y, x, weight, places, bias, problem.epilogue == "relu")
 
 
-@conv2d_input.kernel("winograd", workspace=_input_workspace, **DECLARED)
+@conv2d_input.kernel(
+    "winograd", workspace=_input_workspace, **DECLARED, cost=cost.transformed("conv2d_input")
+)
 def input_gradient(outs, ins, problem, work):
     """dx: the same over dy, with the window turned round."""
     from . import _numba_winograd_run as run
@@ -93,7 +96,9 @@ def input_gradient(outs, ins, problem, work):
     run.convolve(plan, dx, dy, weight, planning.carve(work, plan.parts))
 
 
-@conv2d_weight.kernel("winograd", workspace=_weight_workspace, **DECLARED)
+@conv2d_weight.kernel(
+    "winograd", workspace=_weight_workspace, **DECLARED, cost=cost.transformed("conv2d_weight")
+)
 def weight_gradient(outs, ins, problem, work):
     """dweight = G^T (sum over tiles of (B^T x B) * (A dy A^T)) G."""
     from . import _numba_winograd_run as run
