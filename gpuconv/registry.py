@@ -36,7 +36,9 @@ class Kernel:
     """One way to compute an Op: ``run(outs, ins, problem, work)``.
 
     ``ops`` has validated, allocated and chosen; ``work`` is a uint8 workspace of ``workspace``
-    bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's).
+    bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's); with
+    ``bound="plane"`` the scale is its maximum over an element's last two axes, because what a
+    transform rounds is spread over a tile.
     """
 
     op: str
@@ -48,6 +50,7 @@ class Kernel:
     workspace: Callable[[Any, Device], int] = lambda problem, device: 0
     cost: Callable[[Any, Device], float | None] = lambda problem, device: None
     error: float = 8.0
+    bound: str = "element"
     archs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("NCHW",)
     precisions: tuple[str, ...] = ("fp32", "fp64")
