@@ -123,6 +123,15 @@ def test_a_variance_far_below_the_mean_and_behind_an_outlier(shape):
     np.testing.assert_allclose(invstd, want, rtol=2e-6)
 
 
+def test_a_first_row_far_from_very_many_others():
+    """What is summed leaves the first number behind: else every square would be rounded at its."""
+    x = np.random.default_rng(3).standard_normal((1 << 16, 32)).astype(np.float32)
+    x[0] = 1e4
+    invstd = ops.batch_norm(x, algorithm="numba:one_pass")[2]
+    want = 1 / np.sqrt(x.astype(np.float64).var(0) + 1e-5)
+    np.testing.assert_allclose(invstd, want, rtol=5e-7)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_stays_in_its_channel(value):
     x = np.random.default_rng(2).standard_normal((2, 17, 5, 7)).astype(np.float32)

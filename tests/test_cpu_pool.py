@@ -17,12 +17,14 @@ MAX = {  # few channels of each kind of block, and what each is here for
     "padded": Pool2dProblem(1, 17, 5, 6, (3, 3), (2, 2), ONE),
     "side by side": Pool2dProblem(1, 6, 6, 4, (2, 2), (2, 2)),
     "dilated": Pool2dProblem(1, 8, 9, 8, (3, 2), (2, 1), ((1, 1), (1, 0)), (2, 3)),
+    "dilated, written out": Pool2dProblem(1, 8, 10, 9, (3, 3), (1, 1), ONE, (2, 2)),
     "hanging over": Pool2dProblem(1, 3, 6, 7, (3, 2), (2, 2), ONE, (1, 1), True),
 }
 AVERAGE = {
     "written out": AvgPool2dProblem(2, 7, 6, 7, (3, 3), (2, 2)),
     "padding counts": AvgPool2dProblem(1, 17, 4, 5, (3, 2), (2, 1), ONE),
     "padding does not": AvgPool2dProblem(1, 8, 4, 5, (3, 2), (2, 1), ONE, count_include_pad=False),
+    "hanging over": AvgPool2dProblem(1, 7, 6, 7, (3, 2), (2, 2), ONE, (1, 1), True),
     "only padding": AvgPool2dProblem(1, 6, 3, 4, (2, 2), (2, 1), ((2, 3), (1, 2))),
 }
 BINS = {
