@@ -120,6 +120,14 @@ class Code:
         halves = [self.build.shuffle_vector(u, v, _order(half)) for half in (low, high)]
         return self.build.fadd(*halves)
 
+    def lane(self, value: Value, number: int) -> Value:
+        """One lane of a vector, as a vector of one."""
+        return Value(self, self.build.shuffle_vector(value.raw, value.raw, _order([number])))
+
+    def load_integer(self, address: Any) -> Any:
+        """The 64-bit integer at an address."""
+        return self._aligned(self.build.load(self._at(address, 0, INT)))
+
     def gather(self, addresses: Sequence[Any]) -> Any:
         """A vector of the elements at these addresses."""
         kind = ir.VectorType(FLOAT, len(addresses))
@@ -162,17 +170,15 @@ class Code:
     def fma(self, a: Any, b: Any, total: Any) -> Any:
         """a * b + total: one rounding where the CPU can, else two."""
         word = "fma" if self._fused else "fmuladd"
-        name = f"llvm.{word}.v{self._lanes}f32"
-        known = self.module.globals.get(name)
-        if known is None:
-            known = ir.Function(
-                self.module, ir.FunctionType(self._vector, [self._vector] * 3), name
-            )
-        return self.build.call(known, [a, b, total])
+        return self._intrinsic(word, a, b, total)
 
     def constant(self, number: float, kind: Any) -> Value:
         """The number in every lane of a vector of this type."""
         return Value(self, ir.Constant(kind, [number] * kind.count))
+
+    def widened(self, value: Value, count: int) -> Value:
+        """A single lane in each of ``count``."""
+        return Value(self, self.build.shuffle_vector(value.raw, value.raw, _order([0] * count)))
 
     def cast(self, word: str, value: Value, target: str) -> Value:
         """Each lane as "float" or "int", of 32 bits, by LLVM's cast of that name."""
@@ -182,12 +188,15 @@ class Code:
 
     def intrinsic(self, word: str, value: Value) -> Value:
         """LLVM's own function of one vector of float32."""
-        name = f"llvm.{word}.v{self._lanes}f32"
+        return Value(self, self._intrinsic(word, value.raw))
+
+    def _intrinsic(self, word: str, *vectors: Any) -> Any:
+        kind = vectors[0].type
+        name = f"llvm.{word}.v{kind.count}f32"
         known = self.module.globals.get(name)
         if known is None:
-            kind = ir.FunctionType(self._vector, [self._vector])
-            known = ir.Function(self.module, kind, name)
-        return Value(self, self.build.call(known, [value.raw]))
+            known = ir.Function(self.module, ir.FunctionType(kind, [kind] * len(vectors)), name)
+        return self.build.call(known, vectors)
 
     def relu(self, vector: Any) -> Any:
         """0 where the value is at most 0; NaN stays."""
@@ -210,3 +219,49 @@ class Code:
                     self.put(total, self.relu(self.get(total)))
         for total, place in zip(sums, places, strict=True):
             self.store(self.get(total), place)
+
+    def numbers(self, first: Any) -> tuple[Value, Value]:
+        """Low and high words of as many 64-bit numbers as lanes; ``first`` is a multiple of it."""
+        word = ir.IntType(32)
+        kind = ir.VectorType(word, self._lanes)
+        low, high = (
+            self.build.insert_element(
+                ir.Constant(kind, ir.Undefined), self.build.trunc(part, word), ir.Constant(word, 0)
+            )
+            for part in (first, self.build.lshr(first, self.integer(32)))
+        )
+        spread = [
+            self.build.shuffle_vector(part, part, _order([0] * self._lanes)) for part in (low, high)
+        ]
+        counted = self.build.add(spread[0], ir.Constant(kind, list(range(self._lanes))))
+        return Value(self, counted), Value(self, spread[1])
+
+    def product(self, value: Value, factor: int) -> tuple[Value, Value]:
+        """High and low words of the 64-bit products of unsigned integers."""
+        wide = ir.VectorType(INT, value.raw.type.count)
+        full = self.build.mul(
+            self.build.zext(value.raw, wide), ir.Constant(wide, [factor] * wide.count)
+        )
+        high = self.build.lshr(full, ir.Constant(wide, [32] * wide.count))
+        return tuple(Value(self, self.build.trunc(v, value.raw.type)) for v in (high, full))  # type: ignore[return-value]
+
+    def interleaved(self, four: Sequence[Value], part: int) -> Value:
+        """Vector ``part`` of the four that have lane 0 of each in turn, then lane 1, ... ."""
+        lanes = self._lanes
+        blocks = [(part * lanes + n) // 4 for n in range(lanes)]
+        pairs = [
+            self.build.shuffle_vector(
+                a.raw, b.raw, _order([at + n % 2 * lanes for n, at in enumerate(blocks)])
+            )
+            for a, b in (four[:2], four[2:])
+        ]
+        order = _order([n + n % 4 // 2 * lanes for n in range(lanes)])
+        return Value(self, self.build.shuffle_vector(*pairs, order))
+
+    def chosen(self, four: Sequence[Value], number: Any) -> Value:
+        """The one of four values that has this number."""
+        value = four[0].raw
+        for n, other in enumerate(four[1:], 1):
+            is_it = self.build.icmp_unsigned("==", number, self.integer(n))
+            value = self.build.select(is_it, other.raw, value)
+        return Value(self, value)

@@ -3,8 +3,8 @@
     def softplus(x):
         return where(x > 0, x, 0.0) + log1p(exp(-abs(x)))
 
-Every operator rounds once, as NumPy does it in float32; only ``fma`` fuses. The elementary functions
-are within two units in the last place, reach denormal results, and hand NaN and infinity on. Their
+Every operator rounds once, as NumPy does it in float32; only ``fma`` fuses. Elementary functions
+are within three units in the last place, go through denormal results, and hand NaN on. Their
 range reductions and exp's polynomial are those of Moshier's Cephes library (expf.c, logf.c); the
 other two are the series of expm1 and of 2 artanh(s) = log((1 + s) / (1 - s)).
 """
@@ -14,6 +14,7 @@ from typing import Any
 Number = float | int
 LOG2E, LN2_HIGH, LN2_LOW = 1.44269504088896341, 0.693359375, -2.12194440e-4
 ROUND = 1.5 * 2.0**23  # added and taken away again: what is left is a whole number
+ROUND_BITS = 0x4B400000
 EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5)
 # a float32's exponent and the bits behind its point
 BIAS, POINT = 127, 23
@@ -36,8 +37,11 @@ class Value:
         return str(self.raw.type.element) == "float"
 
     def like(self, other: Any) -> "Value":
-        """``other``, a number of Python in every lane of a vector like this one."""
-        return other if isinstance(other, Value) else self.code.constant(other, self.raw.type)
+        """``other``, a number of Python or a single lane, in every lane of a vector like this."""
+        if not isinstance(other, Value):
+            return self.code.constant(other, self.raw.type)
+        count = self.raw.type.count
+        return other if other.raw.type.count == count else self.code.widened(other, count)
 
     def __add__(self, other: Any) -> "Value":
         return self._build(other, "fadd", "add")
@@ -109,10 +113,6 @@ class Value:
         """The same bits as float32."""
         return self.code.cast("bitcast", self, "float")
 
-    def whole(self) -> "Value":
-        """Whole numbers in float32 as integers."""
-        return self.code.cast("fptosi", self, "int")
-
     def real(self) -> "Value":
         """Signed integers as float32, rounded to nearest."""
         return self.code.cast("sitofp", self, "float")
@@ -144,28 +144,38 @@ def series(x: Value, coefficients: tuple[float, ...]) -> Value:
 
 
 def _power(n: Value) -> Value:
-    """2^n for whole n from -126 to 127."""
-    return ((n.whole() + BIAS) << POINT).floats()
+    """2^n for integers n from -126 to 127."""
+    return ((n + BIAS) << POINT).floats()
 
 
-def _reduced(x: Value, low: float, high: float) -> tuple[Value, Value, Value]:
-    """n and r with x = n log 2 + r, for x from ``low`` to ``high``; and r + r^2 / 2 + ... ."""
-    x = where(x < low, low, where(x > high, high, x))
-    n = (x * LOG2E + ROUND) - ROUND
+def _reduced(x: Value) -> tuple[Value, Value]:
+    """n and e^r - 1 with x = n log 2 + r, for |x| below 2^21; NaN stays in the second.
+
+    n is read from the bits of a sum that has no others behind its point.
+    """
+    shifted = x * LOG2E + ROUND
+    n = shifted - ROUND
     r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
-    return n, r, fma(series(r, EXP), r * r, r)
+    return shifted.bits() - ROUND_BITS, fma(series(r, EXP), r * r, r)
 
 
 def exp(x: Value) -> Value:
     """e^x; 0 and infinity beyond the range, through the denormal numbers."""
-    n, _, less = _reduced(x, -105.0, 89.0)
-    half = (n * 0.5 + ROUND) - ROUND
+    n, less = _reduced(where(x < -105.0, -105.0, where(x > 89.0, 89.0, x)))
+    half = ((n + 256) >> 1) - 128  # in two steps, as 2^n may not be a normal number
     return (less + 1.0) * _power(half) * _power(n - half)
+
+
+def decay(x: Value) -> Value:
+    """e^x for x <= 0 (or NaN), in fewer steps than ``exp``; through the denormal numbers."""
+    n, less = _reduced(where(x < -105.0, -105.0, x))
+    power = _power(n + 64)  # 2^64 too large: a normal number
+    return fma(less, power, power) * 2.0**-64
 
 
 def expm1(x: Value) -> Value:
     """e^x - 1 for x <= 0, without cancellation; above 0 up to 88."""
-    n, _, less = _reduced(x, -30.0, 88.0)
+    n, less = _reduced(where(x < -30.0, -30.0, where(x > 88.0, 88.0, x)))
     power = _power(n)
     return where(abs(x) < 2.0**-26, x, fma(less, power, power - 1.0))
 
@@ -179,7 +189,7 @@ def tanh(x: Value) -> Value:
 
 def sigmoid(x: Value) -> Value:
     """1 / (1 + e^-x), with no exponential above 1."""
-    power = exp(-abs(x))
+    power = decay(-abs(x))
     return where(x < 0, power, 1.0) / (power + 1.0)
 
 

@@ -1,10 +1,12 @@
 """The one loop around every pointwise tile: pieces of flat arrays, spread over the threads."""
 
+from typing import Any
+
 from .jit import call, task
 
 
 @task("tile a b c d x y z scalars size piece")
-def pieces(g, i):
+def pieces(g: Any, i: int) -> None:
     """One piece of every array."""
     first = i * g.piece
     at, count = 4 * first, min(g.piece, g.size - first)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpuconv.cpu import Pointwise
-from gpuconv.cpu.formula import exp, expm1, where
+from gpuconv.cpu.formula import decay, expm1, where
 from gpuconv.cpu.formula import sigmoid as sigmoid_of
 from gpuconv.cpu.formula import tanh as tanh_of
 from gpuconv.registry import Op
@@ -39,7 +39,7 @@ def _elu(x, alpha):
 
 
 def _elu_backward(dy, x, alpha):
-    return where(x <= 0, exp(x) * alpha * dy, dy)
+    return where(x <= 0, decay(x) * alpha * dy, dy)
 
 
 def _tanh(x, scale, slope):

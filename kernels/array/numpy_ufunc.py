@@ -6,13 +6,13 @@ from .._cpu_cost import measured, streaming
 from .op import accumulate, add, channel_sum, copy, zeros
 
 
-@add.kernel("ufunc", backend="numpy", cost=streaming(add, "numpy", 1.0))
+@add.kernel("ufunc", backend="numpy", cost=streaming(add, "numpy", 1.2))
 def run_add(outs, ins, problem, work):
     """y = a + b."""
     np.add(ins[0], ins[1], out=outs[0])
 
 
-@accumulate.kernel("ufunc", backend="numpy", cost=streaming(accumulate, "numpy", 1.5))
+@accumulate.kernel("ufunc", backend="numpy", cost=streaming(accumulate, "numpy", 1.8))
 def run_accumulate(outs, ins, problem, work):
     """total += x."""
     np.add(outs[0], ins[0], out=outs[0])

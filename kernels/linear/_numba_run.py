@@ -1,6 +1,7 @@
 """The CPU's linear layers: how a product is cut into tiles, what is packed, which loops run."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from gpuconv import cpu
 from gpuconv.cpu import native, simd
+from gpuconv.cpu.jit import Bound
 from gpuconv.cpu.matrix import Dots, Panel, Strips
 
 from . import _numba_tasks as tasks
@@ -15,11 +17,15 @@ from .op import LinearProblem
 
 OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
+TILES = 16  # of rows of dweight in a task
 ROWS = 512  # of x that a tile of a weight gradient adds up in one go
 CHUNK, BLOCK = 64, 512  # outputs and inputs of the weights that are cut into strips at once
 TALL = 66  # rows of x whose chunk fills the other part
 WIDE = 4  # rows of weights read side by side
 HIGH = {16: 3, 32: 6}  # rows of x beside them, by registers
+
+CACHED = 256  # problems whose loops are kept ready
+Work = tuple[int, Bound]  # how many indices, and the task
 
 
 @dataclass(frozen=True)
@@ -49,17 +55,12 @@ def _tiles(kind: Any, down: Cut, across: Cut, *more: int) -> dict[str, int]:
     }
 
 
-def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> None:
-    """Fill ``y``; weights are read where they lie, once."""
-    high, wide, lanes = min(problem.n, HIGH[simd.REGISTERS[cpu.level()]]), WIDE, simd.width()
+@lru_cache(CACHED)
+def _forward(problem: LinearProblem, level: str) -> Work:
+    high, wide, lanes = min(problem.n, HIGH[simd.REGISTERS[level]]), WIDE, simd.WIDTHS[level]
     rows, columns = Cut(problem.n, high), Cut(problem.o, wide)
     block = OUTPUTS if problem.o > OUTPUTS else ceil(problem.o / wide / 2) * wide
-    tasks.forward.each(
-        ceil(problem.o / block),
-        x=x,
-        weight=weight,
-        bias=bias,
-        y=y,
+    bound = tasks.forward.bind(
         rows=problem.n,
         inputs=problem.i,
         outputs=problem.o,
@@ -72,6 +73,13 @@ def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> N
         lanes=lanes,
         relu=int(problem.epilogue == "relu"),
     )
+    return ceil(problem.o / block), bound
+
+
+def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> None:
+    """Fill ``y``; weights are read where they lie, once."""
+    count, bound = _forward(problem, cpu.level())
+    bound.each(count, x=x, weight=weight, bias=bias, y=y)
 
 
 def _rows(problem: LinearProblem, size: int) -> tuple[Cut, Cut]:
@@ -101,17 +109,11 @@ def input_workspace(problem: LinearProblem) -> int:
     return 4 * (problem.n * problem.o + ceil(problem.i / block) * CHUNK * block)
 
 
-def input_gradient(problem: LinearProblem, dx: Any, dy: Any, weight: Any, work: Any) -> None:
-    """Fill ``dx``."""
+@lru_cache(CACHED)
+def _input_gradient(problem: LinearProblem, level: str) -> Work:
     rows, strips = _rows(problem, problem.n)
-    block, memory = _block(problem.i), work.view(np.float32)
-    _panels(dy.T, rows.step, memory)
-    tasks.input_gradient.each(
-        ceil(problem.i / block),
-        slope=memory,
-        weight=weight,
-        dx=dx,
-        strips=memory[dy.size :],
+    block = _block(problem.i)
+    bound = tasks.input_gradient.bind(
         rows=problem.n,
         inputs=problem.i,
         outputs=problem.o,
@@ -123,6 +125,14 @@ def input_gradient(problem: LinearProblem, dx: Any, dy: Any, weight: Any, work: 
         block=block,
         chunk=CHUNK,
     )
+    return ceil(problem.i / block), bound
+
+
+def input_gradient(problem: LinearProblem, dx: Any, dy: Any, weight: Any, work: Any) -> None:
+    """Fill ``dx``."""
+    (count, bound), memory = _input_gradient(problem, cpu.level()), work.view(np.float32)
+    _panels(dy.T, _rows(problem, problem.n)[0].step, memory)
+    bound.each(count, slope=memory, weight=weight, dx=dx, strips=memory[dy.size :])
 
 
 def weight_workspace(problem: LinearProblem) -> int:
@@ -130,19 +140,12 @@ def weight_workspace(problem: LinearProblem) -> int:
     return 4 * problem.n * (problem.i + problem.o)
 
 
-def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
-    """Fill ``dweight``, each element once."""
+@lru_cache(CACHED)
+def _weight_gradient(problem: LinearProblem, level: str) -> Work:
     rows, strips = _rows(problem, problem.o)
-    memory = work.view(np.float32)
-    _panels(x, strips.step, memory)
-    _panels(dy, rows.step, memory[x.size :])
-    block, high = _block(problem.i), 16 * rows.step
+    block, high = _block(problem.i), TILES * rows.step
     parts = ceil(problem.i / block)
-    tasks.weight_gradient.each(
-        parts * ceil(problem.o / high),
-        x=memory,
-        slope=memory[x.size :],
-        dweight=dweight,
+    bound = tasks.weight_gradient.bind(
         rows=problem.n,
         inputs=problem.i,
         outputs=problem.o,
@@ -154,3 +157,13 @@ def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work:
         block_out=high,
         chunk=ROWS,
     )
+    return parts * ceil(problem.o / high), bound
+
+
+def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
+    """Fill ``dweight``, each element once."""
+    (count, bound), memory = _weight_gradient(problem, cpu.level()), work.view(np.float32)
+    rows, strips = _rows(problem, problem.o)
+    _panels(x, strips.step, memory)
+    _panels(dy, rows.step, memory[x.size :])
+    bound.each(count, x=memory, slope=memory[x.size :], dweight=dweight)

@@ -1,9 +1,9 @@
 """tiled: a matrix product and both gradients, by tiles whose sums stay in vector registers.
 
-Idea: the forward pass multiplies rows of x and rows of weight, which lie along the same axis, so that
-  weights are read where they lie and once: for few rows that is all the time it takes. The gradients
-  run along the rows of dx and dweight, which are written where they lie; weight is cut into strips
-  of a vector's width on the way, x and dy (small beside it) beforehand.
+Idea: the forward pass multiplies rows of x and rows of weight, which lie along the same axis, so
+  that weights are read where they lie and once: for few rows that is all the time it takes. The
+  gradients run along the rows of dx and dweight, which are written where they lie; weight is cut
+  into strips of a vector's width on the way, x and dy (small beside it) beforehand.
 Takes: float32, every shape.
 
 Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), for the blocks;
@@ -46,8 +46,9 @@ def forward(outs, ins, problem, work):
     """y = x @ weight^T + bias, with ReLU before y is stored."""
     from . import _numba_run as run
 
+    (y,), (x, weight, bias) = outs, ins
     if problem.n:
-        run.forward(problem, *outs, *ins)
+        run.forward(problem, y, x, weight, bias)
 
 
 @linear_input.kernel(
@@ -61,8 +62,9 @@ def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
     from . import _numba_run as run
 
+    (dx,), (dy, weight) = outs, ins
     if problem.n:
-        run.input_gradient(problem, *outs, *ins, work)
+        run.input_gradient(problem, dx, dy, weight, work)
 
 
 @linear_weight.kernel(
@@ -76,8 +78,8 @@ def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
     from . import _numba_run as run
 
-    (dweight,) = outs
+    (dweight,), (x, dy) = outs, ins
     if problem.n:
-        run.weight_gradient(problem, dweight, *ins, work)
+        run.weight_gradient(problem, dweight, x, dy, work)
     else:
         dweight.fill(0)
