@@ -9,7 +9,7 @@ Georganas et al., "Anatomy of high-performance deep learning convolutions on SIM
 """
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ class Formatted:
         """The same data, its plane (H, W) as one axis or as others; N and C stay."""
         if self.format == NCHW:
             return Formatted(self.data.reshape(shape), tuple(shape))
-        n, blocks, width = *self.data.shape[:2], self.data.shape[-1]
+        n, blocks, width = self.data.shape[0], self.data.shape[1], self.data.shape[-1]
         data = self.data.reshape(n, blocks, *shape[2:], width)
         return Formatted(data, tuple(shape), self.format)
 
@@ -96,7 +96,7 @@ class Formatted:
 def blocked(x: np.ndarray, format: str) -> np.ndarray:
     """A plain array (N, C, ...) in this format; a view where nothing moves."""
     target = shape_in(x.shape, format)
-    if target[-1] == 1:
+    if _stays(target, x.shape[1]):
         return np.ascontiguousarray(x).reshape(target)
     if x.dtype == np.float32:
         from .cpu import layout
@@ -110,11 +110,17 @@ def blocked(x: np.ndarray, format: str) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(y.reshape(n, blocks, width, *rest), 2, -1))
 
 
+def _stays(shape: Shape, channels: int) -> bool:
+    """Do blocks of this shape lie as planes do? So do full blocks of images of one pixel."""
+    blocks, width = shape[1], shape[-1]
+    return width == 1 or (blocks * width == channels and prod(shape[2:-1]) == 1)
+
+
 def plain(x: np.ndarray, channels: int) -> np.ndarray:
     """An array (N, blocks, ..., lanes) as (N, channels, ...); a view where nothing moves."""
-    n, blocks, *rest, width = x.shape
-    if width == 1:
-        return x.reshape(n, blocks, *rest)
+    n, blocks, width, rest = x.shape[0], x.shape[1], x.shape[-1], x.shape[2:-1]
+    if _stays(x.shape, channels):
+        return np.ascontiguousarray(x).reshape(n, channels, *rest)
     if x.dtype == np.float32:
         from .cpu import layout
 

@@ -9,6 +9,7 @@ from .errors import GraphError
 from .formats import Formatted
 from .layers.base import Layer, NeedDx, kept, require_saved, wanted
 from .nodes import Handle, Key, Node, Saved, holds, located, require_inputs, travelling
+from .nodes import epilogues as _epilogues
 from .random import Stream
 from .shapes import Shape
 from .summary import Summary, summarize
@@ -36,14 +37,14 @@ class Graph(Layer):
         self._inputs: list[str] = []
         self._nodes: list[Node] = []
         self._output: tuple[Key, ...] | None = None
-        self._last: dict[Key, int] | None = None
+        self._known: tuple[dict[Key, int], list[str | None]] | None = None
 
     # Building
 
     def input(self, name: str = "x") -> Handle:
         """A new input; raises GraphError if the name is taken."""
         self._inputs.append(self._new_name(name))
-        self._last = None
+        self._known = None
         return Handle(self, name)
 
     def apply(self, layer: Layer, *sources: Handle, name: str | None = None) -> Any:
@@ -62,7 +63,7 @@ class Graph(Layer):
         require_inputs(layer, name, len(sources))
         keys = tuple(self._key(name, source) for source in sources)
         self._nodes.append(Node(name, layer, keys))
-        self._last = None
+        self._known = None
         self._number_parameters()
         handles = tuple(Handle(self, *key) for key in self._nodes[-1].results)
         return handles if len(handles) > 1 else handles[0]
@@ -72,7 +73,7 @@ class Graph(Layer):
         if not handles:
             raise GraphError("output: expected at least one handle")
         self._output = tuple(self._key("output", handle) for handle in handles)
-        self._last = None
+        self._known = None
 
     def _taken(self) -> set[str]:
         return {*self._inputs, *(node.name for node in self._nodes)}
@@ -183,11 +184,13 @@ class Graph(Layer):
             )
         return self._inputs
 
-    def _last_reader(self) -> dict[Key, int]:
-        if self._last is None:
-            self._last = {k: i for i, node in enumerate(self._nodes) for k in node.sources}
-            self._last.update(dict.fromkeys(self.result, len(self._nodes)))
-        return self._last
+    def _order(self) -> tuple[dict[Key, int], list[str | None]]:
+        """The last reader of every value, and what each node does besides its own."""
+        if self._known is None:
+            last = {k: i for i, node in enumerate(self._nodes) for k in node.sources}
+            last.update(dict.fromkeys(self.result, len(self._nodes)))
+            self._known = last, _epilogues(self._nodes, self.result)
+        return self._known
 
     def forward(
         self,
@@ -203,17 +206,12 @@ class Graph(Layer):
         names = self._given(xs)
         values: dict[Key, Any] = {(n, 0): travelling(x) for n, x in zip(names, xs, strict=True)}
         del xs
-        last, stream = self._last_reader(), 0 if rng is None else rng.stream
+        (last, does), stream = self._order(), 0 if rng is None else rng.stream
         for number, node in enumerate(self._nodes):
             place = None if rng is None else rng.at(stream)
             with located(node):
-                y, state = node.layer.forward(
-                    *node.given(values[key] for key in node.sources),
-                    train=train,
-                    keep=keep,
-                    update=update,
-                    rng=place,
-                )
+                options = {"train": train, "keep": keep, "update": update, "rng": place}
+                y, state = node.run((values[k] for k in node.sources), does[number], **options)
             stream += node.layer.draws
             saved.append(state)
             made = map(travelling, y if len(node.results) > 1 else (y,))
@@ -296,5 +294,5 @@ def _trains(layer: Layer) -> bool:
 def _add(gradients: dict[Key, Any], key: Key, gradient: Any) -> None:
     """Sum at a fork into a new array: the one that is there may be somebody else's."""
     if gradient is not None:
-        before = gradients.get(key)
-        gradients[key] = gradient if before is None else ops.add(before, gradient)
+        before, more = gradients.get(key), travelling(gradient)
+        gradients[key] = more if before is None else ops.add(before, more)

@@ -1,13 +1,15 @@
 """What a graph is made of: handles that name values, nodes that make them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
 from .errors import GpuconvError, GraphError
 from .formats import Formatted
-from .layers.base import Layer, takes_any_format
+from .layers.base import Layer, declared, kept, takes_any_format
 from .ops import bare, travels
 
 Key = tuple[str, int]
@@ -40,7 +42,39 @@ class Node:
 
     def given(self, values: Iterable[Any]) -> tuple[Any, ...]:
         """Values of the graph as the layer takes them: formatted, or as users see them."""
-        return tuple(values if takes_any_format(type(self.layer)) else map(bare, values))
+        return tuple(values if self.takes_any_format else map(bare, values))
+
+    @cached_property
+    def takes_any_format(self) -> bool:
+        """Whether the layer may be given formatted values."""
+        return takes_any_format(type(self.layer))
+
+    def run(self, values: Iterable[Any], epilogue: str | None, **options: Any) -> tuple[Any, Any]:
+        """The layer's output and what it keeps; ``epilogue`` as ``epilogues`` says."""
+        if epilogue is None:
+            (y,) = values
+            return y, (y if kept(options["keep"], options["train"]) else None)
+        if epilogue:
+            options["epilogue"] = epilogue
+        return self.layer.forward(*self.given(values), **options)
+
+
+def epilogues(nodes: Sequence[Node], result: tuple[Key, ...]) -> list[str | None]:
+    """What each node does besides its own: the work of the one that alone reads its value.
+
+    That one has None: its input is its output already.
+    """
+    does: list[str | None] = [""] * len(nodes)
+    readers = Counter(key for node in nodes for key in node.sources) + Counter(result)
+    makers = {key: number for number, node in enumerate(nodes) for key in node.results}
+    for number, node in enumerate(nodes):
+        name = declared(type(node.layer), "epilogue")
+        if not name or node.sources[0] not in makers or readers[node.sources[0]] > 1:
+            continue
+        maker = makers[node.sources[0]]
+        if name in declared(type(nodes[maker].layer), "epilogues"):
+            does[maker], does[number] = name, None
+    return does
 
 
 class Saved(list):

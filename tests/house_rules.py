@@ -181,7 +181,7 @@ def _may_be_eager(module: Module, package: str) -> bool:
     if package in ("rich", "typer"):
         return module.unit == "cli"
     if package == "numba":
-        if module.name == "gpuconv.cpu.jit":
+        if module.name in ("gpuconv.cpu.jit", "gpuconv.cpu.vectors"):
             return True
         return module.unit == "kernels" and module.path.stem.startswith(("numba_", "_numba"))
     return package == "cupy" and module.unit == "cuda"

@@ -274,3 +274,15 @@ def test_a_terminal_shows_errors_in_red(tmp_path):
     assert text.startswith("\x1b[31merror: nothing [bold]: no run here")
     assert text.rstrip().endswith("\x1b[0m")
     assert len(text.splitlines()) == 1
+
+
+def test_a_line_says_that_kernels_are_compiled_the_first_time_only(tmp_path):
+    said = []
+    for folder in ("first", "second"):
+        options = ("--max-steps", 1, "--device", "cpu", "--out", tmp_path / folder)
+        process = start("train", *options, env=environment(GPUCONV_CACHE=str(tmp_path / "cache")))
+        code, _, err = finish(process)
+        assert code == 0, err
+        said.append(err.splitlines())
+    assert said[0] == [f"compiling kernels for this CPU; they are kept in {tmp_path / 'cache'}"]
+    assert said[1] == []

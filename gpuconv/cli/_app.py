@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from .. import _cache
 from .._version import __version__
+from ..cpu.progress import on_compiling
 from ..errors import GpuconvError
 
 # No markup: file and class names are printed as they are, brackets and colons included.
@@ -53,6 +55,10 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _say_compiling() -> None:
+    err.print(f"compiling kernels for this CPU; they are kept in {_cache.folder()}", style="dim")
+
+
 @app.callback()
 def options(
     version: Annotated[
@@ -61,3 +67,4 @@ def options(
     ] = False,
 ) -> None:
     """Hear what is asked of the program itself."""
+    on_compiling(_say_compiling)

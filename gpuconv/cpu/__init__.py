@@ -7,6 +7,10 @@ Numba nor llvmlite.
 """
 
 from . import native as native
+from .drawing import Drawing as Drawing
+from .pointwise import Pointwise as Pointwise
+from .rows import Rows as Rows
+from .rows import Total as Total
 from .simd import lanes_for as lanes_for
 from .simd import level as level
 from .simd import rows_for as rows_for

@@ -6,7 +6,7 @@ _listeners: list[Callable[[], None]] = []
 
 
 def on_compiling(listener: Callable[[], None]) -> None:
-    """Call ``listener`` when the first tile of this process has to be compiled."""
+    """Call ``listener`` when this process compiles for the first time, and not from a cache."""
     _listeners.append(listener)
 
 

@@ -52,6 +52,7 @@ class ReLU(Unary):
     """max(x, 0). Keeps y, not x: y > 0 says the same, and the next layer holds y anyway."""
 
     formats = "any"
+    epilogue = "relu"
 
     def apply(self, x: Any) -> Any:
         """max(x, 0)."""

@@ -1,7 +1,6 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -27,13 +26,17 @@ class Layer:
 
     Class attributes: ``outputs``, how many arrays y is; ``aliases``, whether y may share memory
     with an input; ``keeps``, which of "x" and "y" are kept for backward; ``formats``, "any" for a
-    layer that hands values straight to ``ops`` and asks them for no more than shape and dtype.
+    layer that hands values straight to ``ops`` and asks them for no more than shape and dtype;
+    ``epilogues``, those that ``forward`` takes as a keyword; ``epilogue``, the one that computes
+    what this layer does, which keeps y and has nothing to learn or to draw.
     """
 
     outputs = 1
     aliases = False
     keeps: tuple[str, ...] = ()
     formats = "NCHW"
+    epilogues: tuple[str, ...] = ()
+    epilogue = ""
 
     def forward(
         self,
@@ -173,18 +176,22 @@ def _fits(name: str, place: Tensorlike, array: Any) -> bool:
 METHODS = ("forward", "backward", "apply", "gradient")
 
 
-@cache
 def takes_any_format(kind: type[Layer]) -> bool:
-    """Whether layers of this class may be given formatted values.
+    """Whether layers of this class may be given formatted values."""
+    return declared(kind, "formats") == "any"
+
+
+def declared(kind: type[Layer], name: str) -> Any:
+    """What a class says of itself in ``formats``, ``epilogues`` or ``epilogue``.
 
     A subclass that computes otherwise than its base has to say so again.
     """
     for base in kind.__mro__:
-        if "formats" in vars(base):
-            return vars(base)["formats"] == "any"
-        if any(name in vars(base) for name in METHODS):
-            return False
-    return False
+        if name in vars(base):
+            return vars(base)[name]
+        if any(method in vars(base) for method in METHODS):
+            break
+    return vars(Layer)[name]
 
 
 def kept(keep: bool | None, train: bool) -> bool:

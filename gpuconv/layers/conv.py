@@ -38,6 +38,7 @@ class Conv2d(Layer):
 
     formats = "any"
     keeps = ("x",)
+    epilogues = ("relu",)
 
     def __init__(
         self,
@@ -81,11 +82,12 @@ class Conv2d(Layer):
         keep: bool | None = None,
         update: bool | None = None,
         rng: Stream | None = None,
+        epilogue: str = "",
     ) -> tuple[Any, Any]:
-        """y = x * weight + bias; keeps x."""
+        """y = x * weight + bias, then the epilogue; keeps x."""
         bias = None if self.bias is None else self.bias.value
         named = self.algorithm.get("conv2d")
-        y = ops.conv2d(x, self._weight(), bias, **self.options, algorithm=named)
+        y = ops.conv2d(x, self._weight(), bias, **self.options, epilogue=epilogue, algorithm=named)
         return y, (x if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
@@ -93,9 +95,9 @@ class Conv2d(Layer):
         x = require_saved(self, saved)
         weight = self._weight()
         if self.weight.trainable:
-            named = self.algorithm.get("conv2d_weight")
+            named, place = self.algorithm.get("conv2d_weight"), self._gradient_place()
             self._add_weight_grad(
-                ops.conv2d_weight(x, dy, weight.shape, **self.options, algorithm=named)
+                ops.conv2d_weight(x, dy, weight.shape, **self.options, out=place, algorithm=named)
             )
         if self.bias is not None and self.bias.trainable:
             self.bias.add_grad(ops.channel_sum(dy))
@@ -104,6 +106,9 @@ class Conv2d(Layer):
             need_dx,
             lambda: ops.conv2d_input(dy, weight, x.shape, **self.options, algorithm=named),
         )
+
+    def _gradient_place(self) -> Any:
+        return self.weight.gradient_place()
 
     def _add_weight_grad(self, gradient: Any) -> None:
         self.weight.add_grad(gradient)

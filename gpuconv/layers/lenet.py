@@ -59,6 +59,9 @@ class TableConv2d(Conv2d):
             dense[link] = links[number]
         return dense
 
+    def _gradient_place(self) -> None:
+        return None  # the op's gradient is the dense one
+
     def _add_weight_grad(self, gradient: Any) -> None:
         links = ops.zeros(self.weight.shape, gradient.dtype.name, devices.of(gradient))
         for number, link in enumerate(self.links):

@@ -18,6 +18,7 @@ class Linear(Layer):
     """
 
     keeps = ("x",)
+    epilogues = ("relu",)
 
     def __init__(
         self,
@@ -43,17 +44,19 @@ class Linear(Layer):
         keep: bool | None = None,
         update: bool | None = None,
         rng: Stream | None = None,
+        epilogue: str = "",
     ) -> tuple[Any, Any]:
-        """y = x @ weight.T + bias; keeps x."""
+        """y = x @ weight.T + bias, then the epilogue; keeps x."""
         bias = None if self.bias is None else self.bias.value
-        y = ops.linear(x, self.weight.value, bias, algorithm=self.algorithm)
+        y = ops.linear(x, self.weight.value, bias, epilogue=epilogue, algorithm=self.algorithm)
         return y, (x if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
         """Adds dy.T @ x and the sum of dy into the gradients; returns dy @ weight."""
         x = require_saved(self, saved)
         if self.weight.trainable:
-            self.weight.add_grad(ops.linear_weight(x, dy))
+            place = self.weight.gradient_place()
+            self.weight.add_grad(ops.linear_weight(x, dy, out=place))
         if self.bias is not None and self.bias.trainable:
             self.bias.add_grad(ops.channel_sum(dy))
         return needed(need_dx, lambda: ops.linear_input(dy, self.weight.value))

@@ -150,8 +150,17 @@ class Parameter(Tensorlike):
         """Live in these views of an optimiser's flat arrays; ``value`` holds the values."""
         self._value, self._slot, self.grad = value, slot, None
 
+    def gradient_place(self) -> np.ndarray | None:
+        """Where an op may write this parameter's first gradient, for ``add_grad`` to take over.
+
+        None where there is a gradient already, or no optimiser to share a place with. Only on the
+        CPU: a place is aligned to its elements, and a GPU kernel may want more.
+        """
+        is_free = self.grad is None and type(self._slot) is np.ndarray
+        return self._slot if is_free else None
+
     def add_grad(self, gradient: np.ndarray) -> None:
-        """Add to ``grad``; the array that is given is never written to.
+        """Add to ``grad``; the array that is given is never written to, unless it is the place.
 
         Raises ShapeError for a gradient of another shape than the value's.
         """
@@ -166,7 +175,8 @@ class Parameter(Tensorlike):
             else:
                 self.grad = ops.add(self.grad, gradient)
         elif self._slot is not None:
-            self._slot[...] = gradient
+            if gradient is not self._slot:
+                self._slot[...] = gradient
             self.grad = self._slot
         else:
             self.grad = gradient

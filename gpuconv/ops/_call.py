@@ -54,22 +54,27 @@ def call(
     updates: tuple = (),
     algorithm: str | None = None,
     device: Device | None = None,
+    out: Any = None,
 ) -> Any:
     """Run ``op`` on checked arrays; returns the outs that are not ``updates``, alone or a tuple.
 
     ``updates`` are the arrays that change in place, in the order of ``op.updates``; ``device`` is
-    asked for only where no array says it. Given formatted values, outs that can be are formatted
-    too. Raises DeviceError, DtypeError, ShapeError or KernelError before anything is computed.
+    asked for only where no array says it. ``out`` is filled and returned where there is one out; it
+    overlaps no other array. Given formatted values, outs that can be are formatted too. Raises
+    DeviceError, DtypeError, ShapeError or KernelError before anything is computed.
     """
     if Formatted in map(type, ins):
-        return call_formatted(call, op, problem, ins, updates=updates, algorithm=algorithm)
+        options = {"updates": updates, "algorithm": algorithm, "out": out}
+        return call_formatted(call, op, problem, ins, **options)
     names = (*op.ins, *op.updates)
     given = (*ins, *updates)
     device = _check(op, problem, names, given) or device or devices.CPU
     kernel = choose(op, problem, device, algorithm)
     fixed = dict(zip(op.updates, updates, strict=True))
+    if out is not None:
+        _check_out(op, problem, device, out, ins)
     outs = tuple(
-        fixed[name] if name in fixed else devices.empty(*problem.spec(name), device)
+        fixed[name] if name in fixed else _place(out, *problem.spec(name), device)
         for name in op.outs
     )
     size = kernel.workspace(problem, device)
@@ -98,6 +103,22 @@ def _check(op: Op, problem: Problem, names: tuple[str, ...], given: tuple) -> De
         if name in op.updates:
             _require_writable(op.name, plain, array)
     return device
+
+
+def _place(out: Any, shape: tuple[int, ...], dtype: str, device: Device) -> Any:
+    return devices.empty(shape, dtype, device) if out is None else out
+
+
+def _check_out(op: Op, problem: Problem, device: Device, out: Any, ins: tuple) -> None:
+    """Raise unless a kernel may fill ``out``, which must not be one of its ins."""
+    (name,) = op.outs
+    here = devices.of(out, op.name, "out")
+    if here != device:
+        raise DeviceError(f"{op.name}: out is on {here}, the other arrays on {device}")
+    _match(op.name, "out", out, *problem.spec(name))
+    _require_writable(op.name, "out", out)
+    if device == devices.CPU and any(np.may_share_memory(out, x) for x in ins if x is not None):
+        raise OptionError(f"{op.name}: out shares memory with an input; give another array")
 
 
 def _require_writable(op: str, name: str, array: Any) -> None:

@@ -129,12 +129,13 @@ def conv2d_weight(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    out: np.ndarray | None = None,
     algorithm: str | None = None,
 ) -> np.ndarray:
     """Gradient of conv2d with respect to its weight.
 
-    Shapes: x (N, C, H, W), dy (N, K, P, Q), result ``weight_shape`` (K, C/groups, R, S). Raises as
-    ``conv2d``.
+    Shapes: x (N, C, H, W), dy (N, K, P, Q), result ``weight_shape`` (K, C/groups, R, S), which is
+    ``out`` if that is given: contiguous, and no input. Raises as ``conv2d``.
     """
     dtype = float_array("conv2d_weight", "x", x)
     problem = conv_problem(
@@ -147,4 +148,4 @@ def conv2d_weight(
         dilation=dilation,
         groups=groups,
     )
-    return call(declared.conv2d_weight, problem, x, dy, algorithm=algorithm)
+    return call(declared.conv2d_weight, problem, x, dy, algorithm=algorithm, out=out)

@@ -53,14 +53,17 @@ def linear_input(dy: np.ndarray, w: np.ndarray, *, algorithm: str | None = None)
     return call(declared.linear_input, problem, dy, w, algorithm=algorithm)
 
 
-def linear_weight(x: np.ndarray, dy: np.ndarray, *, algorithm: str | None = None) -> np.ndarray:
+def linear_weight(
+    x: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, algorithm: str | None = None
+) -> np.ndarray:
     """Gradient of linear with respect to its weight: dy.T @ x.
 
-    Shapes: x (N, I), dy (N, O), result (O, I). Raises as ``linear``.
+    Shapes: x (N, I), dy (N, O), result (O, I), which is ``out`` if that is given: contiguous, and
+    no input. Raises as ``linear``.
     """
     float_array("linear_weight", "x", x, 2)
     float_array("linear_weight", "dy", dy, 2)
     problem = declared.LinearProblem(
         len(x), x.shape[1], dy.shape[1], **numerics(dtype_name(x.dtype))
     )
-    return call(declared.linear_weight, problem, x, dy, algorithm=algorithm)
+    return call(declared.linear_weight, problem, x, dy, algorithm=algorithm, out=out)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .._numpy import branch
 from .op import (
     elu,
@@ -15,7 +16,7 @@ from .op import (
 )
 
 
-@leaky_relu.kernel("ufunc", backend="numpy")
+@leaky_relu.kernel("ufunc", backend="numpy", cost=streaming(leaky_relu, "numpy", 4.0))
 def run_leaky_relu(outs, ins, problem, work):
     """y = negative_slope * min(x, 0) + max(x, 0)."""
     (y,), (x,) = outs, ins
@@ -25,7 +26,9 @@ def run_leaky_relu(outs, ins, problem, work):
     y += np.maximum(x, 0)
 
 
-@leaky_relu_backward.kernel("ufunc", backend="numpy")
+@leaky_relu_backward.kernel(
+    "ufunc", backend="numpy", cost=streaming(leaky_relu_backward, "numpy", 5.0)
+)
 def run_leaky_relu_backward(outs, ins, problem, work):
     """dx = dy * (negative_slope where x <= 0, else 1)."""
     (dx,), (dy, x) = outs, ins
@@ -34,7 +37,7 @@ def run_leaky_relu_backward(outs, ins, problem, work):
         dx *= dy
 
 
-@elu.kernel("ufunc", backend="numpy")
+@elu.kernel("ufunc", backend="numpy", cost=streaming(elu, "numpy", 8.0))
 def run_elu(outs, ins, problem, work):
     """y = alpha * expm1(min(x, 0)) + max(x, 0)."""
     (y,), (x,) = outs, ins
@@ -44,7 +47,7 @@ def run_elu(outs, ins, problem, work):
     y += np.maximum(x, 0)
 
 
-@elu_backward.kernel("ufunc", backend="numpy")
+@elu_backward.kernel("ufunc", backend="numpy", cost=streaming(elu_backward, "numpy", 6.0))
 def run_elu_backward(outs, ins, problem, work):
     """dx = dy * (alpha * exp(x) where x <= 0, else 1)."""
     (dx,), (dy, x) = outs, ins
@@ -55,7 +58,7 @@ def run_elu_backward(outs, ins, problem, work):
         dx *= dy
 
 
-@sigmoid.kernel("ufunc", backend="numpy")
+@sigmoid.kernel("ufunc", backend="numpy", cost=streaming(sigmoid, "numpy", 8.0))
 def run_sigmoid(outs, ins, problem, work):
     """y = e^min(x, 0) / (1 + e^-|x|): no exponent is positive, so that nothing overflows."""
     (y,), (x,) = outs, ins
@@ -64,7 +67,7 @@ def run_sigmoid(outs, ins, problem, work):
     y /= 1 + np.exp(below)
 
 
-@sigmoid_backward.kernel("ufunc", backend="numpy")
+@sigmoid_backward.kernel("ufunc", backend="numpy", cost=streaming(sigmoid_backward, "numpy", 3.0))
 def run_sigmoid_backward(outs, ins, problem, work):
     """dx = (1 - y) * y * dy."""
     (dx,), (dy, y) = outs, ins
@@ -73,7 +76,7 @@ def run_sigmoid_backward(outs, ins, problem, work):
     dx *= dy
 
 
-@tanh.kernel("ufunc", backend="numpy")
+@tanh.kernel("ufunc", backend="numpy", cost=streaming(tanh, "numpy", 6.0))
 def run_tanh(outs, ins, problem, work):
     """y = scale * tanh(slope * x)."""
     (y,), (x,) = outs, ins
@@ -82,7 +85,7 @@ def run_tanh(outs, ins, problem, work):
     y *= problem.scale
 
 
-@tanh_backward.kernel("ufunc", backend="numpy")
+@tanh_backward.kernel("ufunc", backend="numpy", cost=streaming(tanh_backward, "numpy", 5.0))
 def run_tanh_backward(outs, ins, problem, work):
     """dx = (1 - (y / scale)^2) * (scale * slope) * dy."""
     (dx,), (dy, y) = outs, ins

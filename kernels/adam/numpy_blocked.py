@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .._numpy import blocks
 from .op import AdamProblem, adam
 
 
-@adam.kernel("blocked", backend="numpy")
+@adam.kernel("blocked", backend="numpy", cost=streaming(adam, "numpy", 8.0))
 def run(outs, ins, problem, work):
     """One step in place; the bias corrections are taken in float64."""
     (parameter, m, v), (gradient, lr, step) = outs, ins

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from .op import adaptive_avg_pool2d, adaptive_avg_pool2d_backward, bin_of
+from gpuconv.device import Device
+
+from .op import AdaptivePool2dProblem, adaptive_avg_pool2d, adaptive_avg_pool2d_backward, bin_of
 
 
 def _bins(size: int, count: int) -> list[tuple[int, slice]]:
@@ -10,7 +12,20 @@ def _bins(size: int, count: int) -> list[tuple[int, slice]]:
     return [(i, slice(elements.start, elements.stop)) for i, elements in every]
 
 
-@adaptive_avg_pool2d.kernel("bins", backend="numpy", rank=40)
+def _cost(problem: AdaptivePool2dProblem, device: Device) -> float:
+    """Seconds: NumPy's calls, its start on every row, and the reading of x."""
+    rows = problem.n * problem.c * problem.h
+    return 2e-5 + 1e-5 * (problem.p + problem.q) + rows * (1.5e-8 + 4e-10 * problem.w)
+
+
+def _backward_cost(problem: AdaptivePool2dProblem, device: Device) -> float:
+    """Seconds: NumPy's calls, and the passes over dx, fewer for a single bin."""
+    passes = 1.4 if problem.p * problem.q == 1 else 4.5
+    size = problem.n * problem.c * problem.h * problem.w
+    return 2e-5 + 1e-5 * (problem.p + problem.q) + 4e-10 * passes * size
+
+
+@adaptive_avg_pool2d.kernel("bins", backend="numpy", rank=40, cost=_cost)
 def average(outs, ins, problem, work):
     """y = mean over columns of mean over rows."""
     (y,), (x,) = outs, ins
@@ -21,7 +36,7 @@ def average(outs, ins, problem, work):
         rows[..., met].mean(3, out=y[..., q])
 
 
-@adaptive_avg_pool2d_backward.kernel("bins", backend="numpy", rank=40)
+@adaptive_avg_pool2d_backward.kernel("bins", backend="numpy", rank=40, cost=_backward_cost)
 def average_gradient(outs, ins, problem, work):
     """dx = dy / size handed to the bin's columns, then to its rows."""
     (dx,), (dy,) = outs, ins

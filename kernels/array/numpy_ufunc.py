@@ -2,16 +2,17 @@
 
 import numpy as np
 
+from .._cpu_cost import measured, streaming
 from .op import accumulate, add, channel_sum, copy, zeros
 
 
-@add.kernel("ufunc", backend="numpy")
+@add.kernel("ufunc", backend="numpy", cost=streaming(add, "numpy", 1.2))
 def run_add(outs, ins, problem, work):
     """y = a + b."""
     np.add(ins[0], ins[1], out=outs[0])
 
 
-@accumulate.kernel("ufunc", backend="numpy")
+@accumulate.kernel("ufunc", backend="numpy", cost=streaming(accumulate, "numpy", 1.8))
 def run_accumulate(outs, ins, problem, work):
     """total += x."""
     np.add(outs[0], ins[0], out=outs[0])
@@ -29,7 +30,7 @@ def run_zeros(outs, ins, problem, work):
     outs[0].fill(0)
 
 
-@channel_sum.kernel("ufunc", backend="numpy")
+@channel_sum.kernel("ufunc", backend="numpy", cost=measured(channel_sum, 1e-5, 0.6))
 def run_channel_sum(outs, ins, problem, work):
     """Rows of a channel first (NumPy sums them pairwise), then the batch in order."""
     (y,), (x,) = outs, ins

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._cpu_cost import measured
 from .op import BatchNormProblem, batch_norm, batch_norm_backward
 
 TARGET = 1 << 18  # bytes worked on at once, so that the temporaries stay in the cache
@@ -31,7 +32,7 @@ def _update(running: np.ndarray | None, batch: np.ndarray, momentum: float) -> N
         running += momentum * batch
 
 
-@batch_norm.kernel("two_pass", backend="numpy", rank=40)
+@batch_norm.kernel("two_pass", backend="numpy", rank=40, cost=measured(batch_norm, 5e-5, 2.7))
 def forward(outs, ins, problem, work):
     """y holds the centred values until their variance is known."""
     (y, mean, invstd, running_mean, running_var), (x, weight, bias) = outs, ins
@@ -54,7 +55,10 @@ def forward(outs, ins, problem, work):
         y += bias[:, None]
 
 
-@batch_norm_backward.kernel("two_pass", backend="numpy", rank=40)
+_backward_cost = measured(batch_norm_backward, 5e-5, 2.1)
+
+
+@batch_norm_backward.kernel("two_pass", backend="numpy", rank=40, cost=_backward_cost)
 def backward(outs, ins, problem, work):
     """Both sums first, then dx from them."""
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import measured
 from ..batch_norm.op import BatchNormProblem
 from .op import batch_norm_inference, batch_norm_inference_backward
 
@@ -14,7 +15,11 @@ def _scale(invstd: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     return (invstd if weight is None else invstd * weight)[:, None]
 
 
-@batch_norm_inference.kernel("affine", backend="numpy", rank=40)
+_cost = measured(batch_norm_inference, 1.5e-5, 1.2)
+_backward_cost = measured(batch_norm_inference_backward, 3e-5, 1.6)
+
+
+@batch_norm_inference.kernel("affine", backend="numpy", rank=40, cost=_cost)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     (y,), (x, weight, bias, mean, var) = outs, ins
@@ -24,7 +29,7 @@ def forward(outs, ins, problem, work):
         y += bias[:, None]
 
 
-@batch_norm_inference_backward.kernel("affine", backend="numpy", rank=40)
+@batch_norm_inference_backward.kernel("affine", backend="numpy", rank=40, cost=_backward_cost)
 def backward(outs, ins, problem, work):
     """dx holds dy * (x - mean) until dweight is summed."""
     (dx, dweight, dbias), (dy, x, weight, mean, var) = outs, ins

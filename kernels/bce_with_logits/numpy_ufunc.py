@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .op import bce_with_logits, bce_with_logits_backward
 
 
-@bce_with_logits.kernel("ufunc", backend="numpy")
+@bce_with_logits.kernel("ufunc", backend="numpy", cost=streaming(bce_with_logits, "numpy", 15.0))
 def forward(outs, ins, problem, work):
     """loss = mean of max(x, 0) - x t + log1p(exp(-|x|))."""
     (loss,), (x, target) = outs, ins
@@ -16,7 +17,9 @@ def forward(outs, ins, problem, work):
     loss[...] = terms.sum(dtype=np.float64) / problem.size
 
 
-@bce_with_logits_backward.kernel("ufunc", backend="numpy")
+@bce_with_logits_backward.kernel(
+    "ufunc", backend="numpy", cost=streaming(bce_with_logits_backward, "numpy", 12.0)
+)
 def backward(outs, ins, problem, work):
     """dx = (sigmoid(x) - t) * (dloss / size)."""
     (dx,), (dloss, x, target) = outs, ins

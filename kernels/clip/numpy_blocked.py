@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .._numpy import blocks
 from .op import GUARD, clip_grad_norm, clip_grad_value
 
@@ -19,7 +20,7 @@ def run_norm(outs, ins, problem, work):
         gradient *= float(np.minimum(1.0, max_norm / (before + GUARD)))
 
 
-@clip_grad_value.kernel("blocked", backend="numpy")
+@clip_grad_value.kernel("blocked", backend="numpy", cost=streaming(clip_grad_value, "numpy", 1.5))
 def run_value(outs, ins, problem, work):
     """Every element moved into [-limit, limit]; np.clip hands NaN on."""
     (gradient,), (limit,) = outs, ins

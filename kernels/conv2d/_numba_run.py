@@ -17,9 +17,8 @@ from gpuconv.cpu.jit import Bound
 from . import _axes
 from . import _numba_plan as planning
 from . import _numba_tasks as tasks
-from ._numba_plan import BYTES, CHAIN, Plan
+from ._numba_plan import BYTES, CHAIN, POINTS, Plan
 
-POINTS = 256  # outputs of which a weight gradient's operands stay in the first cache
 KEPT = 512  # tasks that are put together, for about as many different convolutions
 Work = tuple[int, Bound]  # how many indices, and the task
 
@@ -236,7 +235,8 @@ def _gather(plan: Plan, count: int) -> Work:
     is_deep = blocks.depth > 1
     tiles = planning.cut(blocks.depth if is_deep else len(cols.taps), cpu.rows_for(blocks.lanes))
     tile, last = (planning.outer_tile(blocks, cols, n) for n in (tiles.size, tiles.last))
-    return plan.slices * len(blocks.results) * blocks.groups, tasks.gather.bind(
+    chunks = ceil(blocks.groups / plan.chunk)
+    return plan.slices * len(blocks.results) * chunks, tasks.gather.bind(
         **_walk(plan, plan.classes[0]),
         tile=native.address(tile),
         last_tile=native.address(last),
@@ -247,6 +247,8 @@ def _gather(plan: Plan, count: int) -> Work:
         taps_across=len(cols.taps) if is_deep else 1,
         across=BYTES * cols.step * blocks.cell,
         part=max(1, POINTS // cols.results),
+        chunk=plan.chunk,
+        chunks=chunks,
         slices=plan.slices,
         images=count,
     )

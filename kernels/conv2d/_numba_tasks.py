@@ -43,13 +43,13 @@ def frame(g, i):
     blocked = floats(g.blocked + 4 * i * g.padded_h * wide, (g.padded_h, wide))
     x, left = floats(g.x + 4 * i * g.h * size, (g.h, size)), g.left * g.cell
     for row in range(g.padded_h):
-        line, inside = blocked[row], g.top <= row < g.top + g.h
-        if not inside:
-            line[:] = 0
-            continue
-        line[:left] = 0
-        line[left : left + size] = x[row - g.top]
-        line[left + size :] = 0
+        line = blocked[row]
+        for at in range(wide):
+            line[at] = 0
+        if g.top <= row < g.top + g.h:
+            source, target = x[row - g.top], blocked[row, left:]
+            for at in range(size):
+                target[at] = source[at]
 
 
 @task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
@@ -104,13 +104,12 @@ def pack(g, i):
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
     weight, size = floats(g.weight, (g.weights,)), g.groups * count * depth * lanes
     packed = floats(g.packed + 4 * i * size, (g.groups, count, depth, lanes))
-    for lane in range(lanes):
-        for c in range(g.groups * depth):
-            known = table[lane] >= 0 and c < g.inputs
-            first = table[lane] + c * g.input_step
-            for t in range(count):
-                value = weight[first + taps[t]] if known else np.float32(0)
-                packed[c // depth, t, c % depth, lane] = value
+    for c in range(g.groups * depth):
+        for t in range(count):
+            line, at = packed[c // depth, t, c % depth], c * g.input_step + taps[t]
+            for lane in range(lanes):
+                known = table[lane] >= 0 and c < g.inputs
+                line[lane] = weight[table[lane] + at] if known else np.float32(0)
 
 
 @task(
@@ -123,16 +122,14 @@ def unpack(g, i):
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
     weight = floats(g.weight, (g.weights,))
     packed = floats(g.packed, (g.slices, g.blocks, g.groups, count, depth, lanes))
-    for lane in range(lanes):
-        if table[lane] < 0:
-            continue
+    for part in range(g.slices):
         for c in range(g.inputs):
-            first = table[lane] + c * g.input_step
             for t in range(count):
-                total = packed[0, i, c // depth, t, c % depth, lane]
-                for part in range(1, g.slices):
-                    total += packed[part, i, c // depth, t, c % depth, lane]
-                weight[first + taps[t]] = total
+                line, at = packed[part, i, c // depth, t, c % depth], c * g.input_step + taps[t]
+                for lane in range(lanes):
+                    if table[lane] >= 0:
+                        before = weight[table[lane] + at] if part > 0 else np.float32(0)
+                        weight[table[lane] + at] = before + line[lane]
 
 
 @task(
@@ -163,27 +160,27 @@ def sweep(g, i):
 @task(
     "source image row line group  slope blocks shared rows cols lanes  "
     "packed packed_size packed_group  tile last_tile tiles height last_height advance  "
-    "groups taps_down down taps_across across  part slices first images"
+    "groups taps_down down taps_across across  part chunk chunks slices first images"
 )
 def gather(g, i):
-    """The gradient of the weights between a group of inputs and a block, over a slice of images.
+    """The gradient of the weights between some groups of inputs and a block, over some images.
 
     A tile adds up ``part`` rows of outputs before that is added to the total: a long chain of sums
-    loses digits.
+    loses digits. These rows of the slope stay in the first cache for every group.
     """
-    s, b, k = i // g.groups // g.blocks, i // g.groups % g.blocks, i % g.groups
-    packed = g.packed + (s * g.blocks + b) * g.packed_size + k * g.packed_group
-    size = 4 * g.cols * g.lanes
+    s, b, begin = i // g.chunks // g.blocks, i // g.chunks % g.blocks, i % g.chunks * g.chunk
+    end, size = min(begin + g.chunk, g.groups), 4 * g.cols * g.lanes
+    points = (g.cols // UNROLLED, g.cols % UNROLLED)
     for n in range((s + g.slices - g.first % g.slices) % g.slices, g.images, g.slices):
-        source = g.source + n * g.image + b // g.shared * g.row + k * g.group
+        source = g.source + n * g.image + b // g.shared * g.row
         slope = g.slope + (n * g.blocks + b) * g.rows * size
         for row in range(0, g.rows, g.part):
             add = 1 if row > 0 or g.first + n >= g.slices else 0
             walk = (min(g.part, g.rows - row), g.line, size)
-            points = (g.cols // UNROLLED, g.cols % UNROLLED)
-            c = packed
-            for tap in range(g.taps_down * g.taps_across):
-                a = source + row * g.line
+            c = g.packed + (s * g.blocks + b) * g.packed_size + begin * g.packed_group
+            for step in range((end - begin) * g.taps_down * g.taps_across):
+                tap, k = step % (g.taps_down * g.taps_across), step // (g.taps_down * g.taps_across)
+                a = source + row * g.line + (begin + k) * g.group
                 a += tap // g.taps_across * g.down + tap % g.taps_across * g.across
                 for t in range(g.tiles):
                     tile = g.tile if t < g.tiles - 1 else g.last_tile

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .op import CrossEntropyProblem, cross_entropy, cross_entropy_backward
 
 
@@ -12,7 +13,7 @@ def _rows(problem: CrossEntropyProblem, x: np.ndarray, target: np.ndarray) -> tu
     return rows - rows.max(1, keepdims=True), target.reshape(n, 1, -1)
 
 
-@cross_entropy.kernel("ufunc", backend="numpy")
+@cross_entropy.kernel("ufunc", backend="numpy", cost=streaming(cross_entropy, "numpy", 10.0))
 def forward(outs, ins, problem, work):
     """Mean of log sum exp - (1 - s) x[target] - s mean(x), all less the maximum."""
     (loss,), (x, target) = outs, ins
@@ -25,7 +26,9 @@ def forward(outs, ins, problem, work):
     loss[...] = value.mean()
 
 
-@cross_entropy_backward.kernel("ufunc", backend="numpy")
+@cross_entropy_backward.kernel(
+    "ufunc", backend="numpy", cost=streaming(cross_entropy_backward, "numpy", 10.0)
+)
 def backward(outs, ins, problem, work):
     """dx = dloss / positions (softmax - q)."""
     (dx,), (dloss, x, target) = outs, ins

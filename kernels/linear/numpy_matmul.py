@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from .._cpu_cost import arithmetic
 from .op import linear, linear_input, linear_weight
+
+RATE = 7e10  # FLOPs a second of one core
 
 
 def _refuses(problem, device):
@@ -10,7 +13,7 @@ def _refuses(problem, device):
     return None if known else f"knows no epilogue {problem.epilogue!r}"
 
 
-@linear.kernel("matmul", backend="numpy", refuses=_refuses)
+@linear.kernel("matmul", backend="numpy", refuses=_refuses, cost=arithmetic(linear, "numpy", RATE))
 def forward(outs, ins, problem, work):
     """y = x @ weight^T + bias."""
     (y,), (x, weight, bias) = outs, ins
@@ -21,14 +24,14 @@ def forward(outs, ins, problem, work):
         np.maximum(y, 0, out=y)
 
 
-@linear_input.kernel("matmul", backend="numpy")
+@linear_input.kernel("matmul", backend="numpy", cost=arithmetic(linear_input, "numpy", RATE))
 def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
     (dx,), (dy, weight) = outs, ins
     np.matmul(dy, weight, out=dx)
 
 
-@linear_weight.kernel("matmul", backend="numpy")
+@linear_weight.kernel("matmul", backend="numpy", cost=arithmetic(linear_weight, "numpy", RATE))
 def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
     (dweight,), (x, dy) = outs, ins

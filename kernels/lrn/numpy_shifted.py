@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._cpu_cost import measured
 from .op import LrnProblem, lrn, lrn_backward
 
 TARGET = 1 << 18  # bytes worked on at once, so that the temporaries stay in the cache
@@ -45,7 +46,7 @@ def _power(problem: LrnProblem, d: np.ndarray) -> np.ndarray:
     return 1 / (root * np.sqrt(root))
 
 
-@lrn.kernel("shifted", backend="numpy", rank=40)
+@lrn.kernel("shifted", backend="numpy", rank=40, cost=measured(lrn, 4e-5, 3.5))
 def forward(outs, ins, problem, work):
     """y = x * d^-beta, a few images at a time."""
     (y,), (x,) = outs, ins
@@ -53,7 +54,10 @@ def forward(outs, ins, problem, work):
         np.multiply(x[block], _power(problem, _divisor(problem, x[block])), out=y[block])
 
 
-@lrn_backward.kernel("shifted", backend="numpy", rank=40)
+_backward_cost = measured(lrn_backward, 8e-5, 3.8)
+
+
+@lrn_backward.kernel("shifted", backend="numpy", rank=40, cost=_backward_cost)
 def backward(outs, ins, problem, work):
     """The window that hands a channel's pull back is the forward one mirrored."""
     (dx,), (dy, x) = outs, ins

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import measured
 from . import _numpy as shared
 from .op import AvgPool2dProblem, avg_pool2d, avg_pool2d_backward
 
@@ -21,7 +22,7 @@ def _divisors(problem: AvgPool2dProblem) -> np.ndarray:
     return np.multiply.outer(_counts(problem, 0), _counts(problem, 1)).astype(problem.dtype)
 
 
-@avg_pool2d.kernel("separable", backend="numpy", rank=40)
+@avg_pool2d.kernel("separable", backend="numpy", rank=40, cost=measured(avg_pool2d, 6e-5, 2.5))
 def average(outs, ins, problem, work):
     """y = (sum over columns of sum over rows) / divisor."""
     y, x = map(shared.planes, (*outs, *ins))
@@ -36,7 +37,10 @@ def average(outs, ins, problem, work):
         y[block] /= divisors
 
 
-@avg_pool2d_backward.kernel("separable", backend="numpy", rank=40)
+_backward_cost = measured(avg_pool2d_backward, 6e-5, 3.5)
+
+
+@avg_pool2d_backward.kernel("separable", backend="numpy", rank=40, cost=_backward_cost)
 def average_gradient(outs, ins, problem, work):
     """dx = dy / divisor handed to the window's columns, then to its rows."""
     dx, dy = map(shared.planes, (*outs, *ins))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .._numpy import branch
 from .op import PreluProblem, prelu, prelu_backward
 
@@ -10,7 +11,7 @@ def _broadcast(problem: PreluProblem, weight: np.ndarray) -> np.ndarray:
     return weight.reshape(-1, *(1,) * (len(problem.shape) - 2))
 
 
-@prelu.kernel("ufunc", backend="numpy")
+@prelu.kernel("ufunc", backend="numpy", cost=streaming(prelu, "numpy", 5.0))
 def forward(outs, ins, problem, work):
     """y = x * (weight where x <= 0, else 1)."""
     (y,), (x, weight) = outs, ins
@@ -19,7 +20,7 @@ def forward(outs, ins, problem, work):
         y *= x
 
 
-@prelu_backward.kernel("ufunc", backend="numpy")
+@prelu_backward.kernel("ufunc", backend="numpy", cost=streaming(prelu_backward, "numpy", 8.0))
 def backward(outs, ins, problem, work):
     """dx = dy * (weight where x <= 0, else 1); dweight: a channel's rows first, then the batch."""
     (dx, dweight), (dy, x, weight) = outs, ins

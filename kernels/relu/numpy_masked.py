@@ -6,17 +6,18 @@ selection by a boolean array takes ten times as long as this.
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .op import relu, relu_backward
 
 
-@relu.kernel("masked", backend="numpy")
+@relu.kernel("masked", backend="numpy", cost=streaming(relu, "numpy", 1.5))
 def forward(outs, ins, problem, work):
     """y = max(x, 0); np.maximum hands NaN on."""
     (y,), (x,) = outs, ins
     np.maximum(x, 0, out=y)
 
 
-@relu_backward.kernel("masked", backend="numpy")
+@relu_backward.kernel("masked", backend="numpy", cost=streaming(relu_backward, "numpy", 4.0))
 def backward(outs, ins, problem, work):
     """dx = dy & (all bits where not (y <= 0), else none)."""
     (dx,), (dy, y) = outs, ins

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .._numpy import branch
 from ..elementwise import draw_words
 from .op import RreluProblem, rrelu, rrelu_backward
@@ -16,7 +17,7 @@ def _factors(problem: RreluProblem, out: np.ndarray, x: np.ndarray, place: tuple
     branch(out, x, slopes)
 
 
-@rrelu.kernel("philox", backend="numpy")
+@rrelu.kernel("philox", backend="numpy", cost=streaming(rrelu, "numpy", 60.0))
 def forward(outs, ins, problem, work):
     """y = x * (slope where x <= 0, else 1)."""
     (y,), (x, *place) = outs, ins
@@ -25,7 +26,7 @@ def forward(outs, ins, problem, work):
         y *= x
 
 
-@rrelu_backward.kernel("philox", backend="numpy")
+@rrelu_backward.kernel("philox", backend="numpy", cost=streaming(rrelu_backward, "numpy", 60.0))
 def backward(outs, ins, problem, work):
     """dx = dy * (slope where x <= 0, else 1)."""
     (dx,), (dy, x, *place) = outs, ins

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .op import sgd
 
 PIECE = 1 << 16
 
 
-@sgd.kernel("ufunc", backend="numpy")
+@sgd.kernel("ufunc", backend="numpy", cost=streaming(sgd, "numpy", 4.0))
 def run(outs, ins, problem, work):
     """One step of either form; see the reference for the formulas."""
     (parameter, velocity), (gradient, lr) = outs, ins

@@ -1,0 +1,139 @@
+"""Tiles of matrix products whose operands lie as a linear layer has them.
+
+Strides are parameters, in bytes, so that every layer shares the same code.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Dots:
+    """C[m, o] = bias[o] + sum over k of A[m, k] * B[o, k], for m < ``rows`` and o < ``columns``.
+
+    Rows of A and B run along k; every sum is kept in ``lanes`` parts, which are added in halves.
+    ``whole`` vectors of k, and then ``rest`` single ones.
+    """
+
+    rows: int
+    columns: int
+    lanes: int
+
+    PARAMETERS = ("a", "a_row", "b", "b_row", "c", "c_row", "bias", "add", "relu", "whole", "rest")
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return f"dots_{self.rows}_{self.columns}_{self.lanes}"
+
+    def text(self, fused: bool) -> str:
+        """The tile in LLVM's language; ``bias`` 0 means none, ``add`` adds to what C holds."""
+        from .code import Code
+
+        code = Code(self.name, self.PARAMETERS, self.lanes, fused)
+        a, b = code.variable(code["a"]), code.variable(code["b"])
+        sums = self._along_vectors(code, a, b)
+        code.resize(self.columns)
+        with code.when(code["bias"]):
+            start = code.load(code["bias"])
+            for place in sums:
+                code.put(place, code.build.fadd(code.get(place), start))
+        self._along_rest(code, a, b, sums)
+        rows = [code.row(code["c"], code["c_row"], m) for m in range(self.rows)]
+        code.deliver(sums, rows, is_relu=True)
+        return code.finish()
+
+    def _along_vectors(self, code: Any, a: Any, b: Any) -> list[Any]:
+        """The sums of each row, in one vector of columns."""
+        sums = [[code.variable(code.zero()) for _ in range(self.columns)] for _ in range(self.rows)]
+        with code.loop(code["whole"]):
+            code.fence()
+            at = code.get(a)
+            values = [code.load(code.row(at, code["a_row"], m)) for m in range(self.rows)]
+            for o in range(self.columns):
+                factor = code.load(code.row(code.get(b), code["b_row"], o))
+                for value, places in zip(values, sums, strict=True):
+                    code.put(places[o], code.fma(value, factor, code.get(places[o])))
+            code.step(a, 4 * self.lanes)
+            code.step(b, 4 * self.lanes)
+        return [code.variable(code.totals([code.get(p) for p in places])) for places in sums]
+
+    def _along_rest(self, code: Any, a: Any, b: Any, sums: list[Any]) -> None:
+        with code.loop(code["rest"]):
+            at = code.get(b)
+            factor = code.gather([code.row(at, code["b_row"], o) for o in range(self.columns)])
+            for m, place in enumerate(sums):
+                value = code.spread(code.row(code.get(a), code["a_row"], m))
+                code.put(place, code.fma(value, factor, code.get(place)))
+            code.step(a, 4)
+            code.step(b, 4)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """C[m] = sum over d < ``depth`` of A[d, m] * B[d], for m < ``rows``; C[m], B[d]: ``lanes``.
+
+    A (depth, rows) and B (depth, lanes) are dense; rows of C lie ``c_row`` apart.
+    """
+
+    rows: int
+    lanes: int
+
+    PARAMETERS = ("a", "b", "c", "c_row", "add", "depth")
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return f"panel_{self.rows}_{self.lanes}"
+
+    def text(self, fused: bool) -> str:
+        """The tile in LLVM's language; ``add`` adds to what C holds."""
+        from .code import Code
+
+        code = Code(self.name, self.PARAMETERS, self.lanes, fused)
+        a, b = code.variable(code["a"]), code.variable(code["b"])
+        sums = [code.variable(code.zero()) for _ in range(self.rows)]
+        with code.loop(code["depth"]):
+            code.fence()
+            factor = code.load(code.get(b))
+            for m, place in enumerate(sums):
+                value = code.spread(code.get(a), m)
+                code.put(place, code.fma(value, factor, code.get(place)))
+            code.step(a, 4 * self.rows)
+            code.step(b, 4 * self.lanes)
+        rows = [code.row(code["c"], code["c_row"], m) for m in range(self.rows)]
+        code.deliver(sums, rows)
+        return code.finish()
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Cuts ``rows`` rows of A, ``row`` bytes apart, into strips of ``lanes``: B (rows, lanes).
+
+    ``count`` strips, which lie side by side in A and ``strip`` bytes apart in B.
+    """
+
+    lanes: int
+
+    PARAMETERS = ("a", "row", "b", "strip", "rows", "count")
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return f"strips_{self.lanes}"
+
+    def text(self, fused: bool) -> str:
+        """The tile in LLVM's language."""
+        from .code import Code
+
+        code = Code(self.name, self.PARAMETERS, self.lanes, fused)
+        a, b = code.variable(code["a"]), code.variable(code["b"])
+        with code.loop(code["rows"]):
+            source, target = code.variable(code.get(a)), code.variable(code.get(b))
+            with code.loop(code["count"]):
+                code.store(code.load(code.get(source)), code.get(target))
+                code.step(source, 4 * self.lanes)
+                code.step(target, code["strip"])
+            code.step(a, code["row"])
+            code.step(b, 4 * self.lanes)
+        return code.finish()

@@ -1,0 +1,47 @@
+"""What a CPU kernel is expected to take: chooses between NumPy's ufuncs and compiled loops.
+
+A call costs what it takes before its first element, and then what the memory moves. NumPy goes over
+its arrays once for every step of a formula, a compiled loop once for all. The figures are round
+numbers of one core; only the order that they put kernels in matters.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from gpuconv.device import Device
+from gpuconv.registry import Op
+
+CALL = {"numpy": 1.5e-6, "numba": 2e-5}  # seconds: one ufunc; one region of threads
+BANDWIDTH = 1e10  # bytes a second
+
+
+def streaming(op: Op, backend: str, passes: float = 1.0) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that goes ``passes`` times over every array of ``op``.
+
+    NumPy's ``passes`` are its ufuncs (of which an exponential counts as several), each a call.
+    """
+    calls = max(passes, 1.0) if backend == "numpy" else 1.0
+
+    def cost(problem: Any, device: Device) -> float:
+        return calls * CALL[backend] + passes * op.bytes(problem) / BANDWIDTH
+
+    return cost
+
+
+def arithmetic(op: Op, backend: str, rate: float) -> Callable[[Any, Device], float]:
+    """The cost of a kernel with ``rate`` FLOPs a second, or as fast as the memory feeds it."""
+
+    def cost(problem: Any, device: Device) -> float:
+        work = max(op.flops(problem) / rate, op.bytes(problem) / BANDWIDTH)
+        return CALL[backend] + work
+
+    return cost
+
+
+def measured(op: Op, start: float, passes: float) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that takes ``start`` seconds and then ``passes`` over every array."""
+
+    def cost(problem: Any, device: Device) -> float:
+        return start + passes * op.bytes(problem) / BANDWIDTH
+
+    return cost

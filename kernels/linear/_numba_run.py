@@ -1,0 +1,169 @@
+"""The CPU's linear layers: how a product is cut into tiles, what is packed, which loops run."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from gpuconv import cpu
+from gpuconv.cpu import native, simd
+from gpuconv.cpu.jit import Bound
+from gpuconv.cpu.matrix import Dots, Panel, Strips
+
+from . import _numba_tasks as tasks
+from .op import LinearProblem
+
+OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
+DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
+TILES = 16  # of rows of dweight in a task
+ROWS = 512  # of x that a tile of a weight gradient adds up in one go
+CHUNK, BLOCK = 64, 512  # outputs and inputs of the weights that are cut into strips at once
+TALL = 66  # rows of x whose chunk fills the other part
+WIDE = 4  # rows of weights read side by side
+HIGH = {16: 3, 32: 6}  # rows of x beside them, by registers
+
+CACHED = 256  # problems whose loops are kept ready
+Work = tuple[int, Bound]  # how many indices, and the task
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``size`` things in tiles of ``step``, and a last one of ``rest`` (0: none is left over)."""
+
+    size: int
+    step: int
+
+    @property
+    def rest(self) -> int:
+        """What the last tile has where it is not whole."""
+        return self.size % self.step
+
+
+def _tiles(kind: Any, down: Cut, across: Cut, *more: int) -> dict[str, int]:
+    """Addresses of the whole tile, and of those at the end of either side, and of both."""
+
+    def built(rows: int, columns: int) -> int:
+        return native.address(kind(rows, columns, *more)) if rows and columns else 0
+
+    return {
+        "tile": built(down.step, across.step),
+        "last_tile": built(down.rest, across.step),
+        "corner": built(down.step, across.rest),
+        "last_corner": built(down.rest, across.rest),
+    }
+
+
+@lru_cache(CACHED)
+def _forward(problem: LinearProblem, level: str) -> Work:
+    high, wide, lanes = min(problem.n, HIGH[simd.REGISTERS[level]]), WIDE, simd.WIDTHS[level]
+    rows, columns = Cut(problem.n, high), Cut(problem.o, wide)
+    block = OUTPUTS if problem.o > OUTPUTS else ceil(problem.o / wide / 2) * wide
+    bound = tasks.forward.bind(
+        rows=problem.n,
+        inputs=problem.i,
+        outputs=problem.o,
+        **_tiles(Dots, rows, columns, lanes),
+        high=high,
+        wide=wide,
+        block=block,
+        chunk=DEEP if problem.n > high else problem.i,
+        tall=TALL // high * high,
+        lanes=lanes,
+        relu=int(problem.epilogue == "relu"),
+    )
+    return ceil(problem.o / block), bound
+
+
+def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> None:
+    """Fill ``y``; weights are read where they lie, once."""
+    count, bound = _forward(problem, cpu.level())
+    bound.each(count, x=x, weight=weight, bias=bias, y=y)
+
+
+def _rows(problem: LinearProblem, size: int) -> tuple[Cut, Cut]:
+    """Tiles of ``size`` rows, and strips of the inputs."""
+    lanes = cpu.lanes_for(problem.i)
+    return Cut(size, min(size, cpu.rows_for(lanes))), Cut(problem.i, lanes)
+
+
+def _panels(x: np.ndarray, step: int, out: np.ndarray) -> None:
+    """Columns of ``x`` (n, c) in panels of ``step``: each (n, step), one after the other."""
+    n, c = x.shape
+    whole = c // step
+    flat = out[: x.size]
+    panels = flat[: n * whole * step].reshape(whole, n, step)
+    np.copyto(panels, x[:, : whole * step].reshape(n, whole, step).transpose(1, 0, 2))
+    np.copyto(flat[n * whole * step :].reshape(n, -1), x[:, whole * step :])
+
+
+def _block(inputs: int) -> int:
+    """Inputs of a task: enough tasks for every core, whatever their number."""
+    return BLOCK if inputs > 4 * BLOCK else BLOCK // 4
+
+
+def input_workspace(problem: LinearProblem) -> int:
+    """Bytes: dy in panels, and the strips of every task."""
+    block = _block(problem.i)
+    return 4 * (problem.n * problem.o + ceil(problem.i / block) * CHUNK * block)
+
+
+@lru_cache(CACHED)
+def _input_gradient(problem: LinearProblem, level: str) -> Work:
+    rows, strips = _rows(problem, problem.n)
+    block = _block(problem.i)
+    bound = tasks.input_gradient.bind(
+        rows=problem.n,
+        inputs=problem.i,
+        outputs=problem.o,
+        pack=native.address(Strips(strips.step)),
+        last_pack=native.address(Strips(strips.rest)) if strips.rest else 0,
+        **_tiles(Panel, rows, strips),
+        high=rows.step,
+        lanes=strips.step,
+        block=block,
+        chunk=CHUNK,
+    )
+    return ceil(problem.i / block), bound
+
+
+def input_gradient(problem: LinearProblem, dx: Any, dy: Any, weight: Any, work: Any) -> None:
+    """Fill ``dx``."""
+    (count, bound), memory = _input_gradient(problem, cpu.level()), work.view(np.float32)
+    _panels(dy.T, _rows(problem, problem.n)[0].step, memory)
+    bound.each(count, slope=memory, weight=weight, dx=dx, strips=memory[dy.size :])
+
+
+def weight_workspace(problem: LinearProblem) -> int:
+    """Bytes: x in strips, and dy in panels."""
+    return 4 * problem.n * (problem.i + problem.o)
+
+
+@lru_cache(CACHED)
+def _weight_gradient(problem: LinearProblem, level: str) -> Work:
+    rows, strips = _rows(problem, problem.o)
+    block, high = _block(problem.i), TILES * rows.step
+    parts = ceil(problem.i / block)
+    bound = tasks.weight_gradient.bind(
+        rows=problem.n,
+        inputs=problem.i,
+        outputs=problem.o,
+        **_tiles(Panel, rows, strips),
+        high=rows.step,
+        lanes=strips.step,
+        block=block,
+        parts=parts,
+        block_out=high,
+        chunk=ROWS,
+    )
+    return parts * ceil(problem.o / high), bound
+
+
+def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
+    """Fill ``dweight``, each element once."""
+    (count, bound), memory = _weight_gradient(problem, cpu.level()), work.view(np.float32)
+    rows, strips = _rows(problem, problem.o)
+    _panels(x, strips.step, memory)
+    _panels(dy, rows.step, memory[x.size :])
+    bound.each(count, x=memory, slope=memory[x.size :], dweight=dweight)

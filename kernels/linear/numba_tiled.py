@@ -1,0 +1,85 @@
+"""tiled: a matrix product and both gradients, by tiles whose sums stay in vector registers.
+
+Idea: the forward pass multiplies rows of x and rows of weight, which lie along the same axis, so
+  that weights are read where they lie and once: for few rows that is all the time it takes. The
+  gradients run along the rows of dx and dweight, which are written where they lie; weight is cut
+  into strips of a vector's width on the way, x and dy (small beside it) beforehand.
+Takes: float32, every shape.
+
+Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), for the blocks;
+sums have an order that depends on the problem and on the width of the vectors, never on threads.
+"""
+
+from gpuconv.device import Device
+
+from .._cpu_cost import arithmetic
+from .op import LinearProblem, linear, linear_input, linear_weight
+
+RATE = 8e10  # FLOPs a second of one core
+
+
+def _refuses(problem: LinearProblem, device: Device) -> str | None:
+    known = problem.epilogue in ("", "relu")
+    return None if known else f"knows no epilogue {problem.epilogue!r}"
+
+
+def _input_workspace(problem: LinearProblem, device: Device) -> int:
+    from . import _numba_run as run
+
+    return run.input_workspace(problem)
+
+
+def _weight_workspace(problem: LinearProblem, device: Device) -> int:
+    from . import _numba_run as run
+
+    return run.weight_workspace(problem)
+
+
+@linear.kernel(
+    "tiled",
+    backend="numba",
+    precisions=("fp32",),
+    refuses=_refuses,
+    cost=arithmetic(linear, "numba", RATE),
+)
+def forward(outs, ins, problem, work):
+    """y = x @ weight^T + bias, with ReLU before y is stored."""
+    from . import _numba_run as run
+
+    (y,), (x, weight, bias) = outs, ins
+    if problem.n:
+        run.forward(problem, y, x, weight, bias)
+
+
+@linear_input.kernel(
+    "tiled",
+    backend="numba",
+    precisions=("fp32",),
+    workspace=_input_workspace,
+    cost=arithmetic(linear_input, "numba", RATE),
+)
+def input_gradient(outs, ins, problem, work):
+    """dx = dy @ weight."""
+    from . import _numba_run as run
+
+    (dx,), (dy, weight) = outs, ins
+    if problem.n:
+        run.input_gradient(problem, dx, dy, weight, work)
+
+
+@linear_weight.kernel(
+    "tiled",
+    backend="numba",
+    precisions=("fp32",),
+    workspace=_weight_workspace,
+    cost=arithmetic(linear_weight, "numba", RATE),
+)
+def weight_gradient(outs, ins, problem, work):
+    """dweight = dy^T @ x."""
+    from . import _numba_run as run
+
+    (dweight,), (x, dy) = outs, ins
+    if problem.n:
+        run.weight_gradient(problem, dweight, x, dy, work)
+    else:
+        dweight.fill(0)
