@@ -97,6 +97,8 @@ def test_a_source_that_kernels_share_is_compiled_for_all_of_them(monkeypatch, pl
     both = build(monkeypatch, planted, hopper)
     assert (both.lacks("sm_86"), both.lacks("sm_90a")) == (None, None)
     assert build(monkeypatch, hopper).lacks("sm_100") == "needs sm_90a"
+    blackwell = replace(planted, algorithm="blackwell", archs=("sm_100",))
+    assert build(monkeypatch, planted, blackwell).lacks("sm_80") is None
 
 
 def test_special_instructions_compile_for_their_architecture_alone(tmp_path):

@@ -80,8 +80,9 @@ def test_gpus_of_two_architectures_have_a_build_each(monkeypatch, tmp_path, fill
 
 
 def test_arrays_of_another_gpu_than_the_current_one_are_refused(monkeypatch, tmp_path, fill):
-    pretend_cuda(monkeypatch, tmp_path, capabilities=("80", "80"))
+    pretend_cuda(monkeypatch, tmp_path, capabilities=("75", "80"))
     y = device.empty((3,), "float32", device.get("cuda"))
     FakeDevice(1).use()
+    assert device.of(y).arch == "sm_75"
     with pytest.raises(DeviceError, match="fill: its arrays live on GPU 0, but GPU 1 is the curre"):
         fill((1,), (3,), (y,))

@@ -144,6 +144,12 @@ def main(*given, minutes="0"):
     return command.main([*map(str, given), "--device", "emulated", "--minutes", minutes])
 
 
+def test_a_session_begins_with_what_the_last_one_left_begun(session):
+    begin(session)
+    assert main("--out", session.out) == 0
+    assert progress.read(session.rows)["a", "x"]["interrupted"] == 1
+
+
 def test_two_sessions_do_not_write_into_one_file(session, capsys):
     with progress.locked(session.rows):
         assert main("--out", session.out) == 2
