@@ -43,13 +43,15 @@ def frame(g, i):
     blocked = floats(g.blocked + 4 * i * g.padded_h * wide, (g.padded_h, wide))
     x, left = floats(g.x + 4 * i * g.h * size, (g.h, size)), g.left * g.cell
     for row in range(g.padded_h):
-        line = blocked[row]
-        for at in range(wide):
+        line, inside = blocked[row], g.top <= row < g.top + g.h
+        for at in range(left if inside else wide):
             line[at] = 0
-        if g.top <= row < g.top + g.h:
-            source, target = x[row - g.top], blocked[row, left:]
+        if inside:
+            source, target, right = x[row - g.top], line[left:], line[left + size :]
             for at in range(size):
                 target[at] = source[at]
+            for at in range(right.size):
+                right[at] = 0
 
 
 @task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
