@@ -121,8 +121,7 @@ class Task:
     def over(self, count: int, *values: int) -> None:
         """Run the task as ``each`` does, with the values of all of its fields in their order."""
         if count:
-            fields = np.array(values, np.int64)
-            threads.run(_run(), self._address, count, fields.ctypes.data)
+            self._start(count, np.array(values, np.int64))
 
     def bind(self, **known: Any) -> "Bound":
         """The task with some of its fields, for calls that differ in the others only.
@@ -138,7 +137,10 @@ class Task:
             raise self._wrong({*fields, *known})
         self._fill(values, fields)
         if count:
-            pool().run(self._address, values.ctypes.data, count, threads.get_num_threads())
+            self._start(count, values)
+
+    def _start(self, count: int, values: np.ndarray) -> None:
+        pool().run(self._address, values.ctypes.data, count, threads.get_num_threads())
 
     def _fill(self, values: np.ndarray, fields: dict[str, Any]) -> None:
         places = self._places
