@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .cpu import memory
 from .cuda.arrays import arch, gpu_of, is_cuda, to_cuda
 from .cuda.arrays import empty as empty_cuda
 from .cuda.driver import missing
@@ -134,7 +135,7 @@ def empty(shape: tuple[int, ...], dtype: Any, device: Device) -> Any:
     try:
         if device.kind == "cuda":
             return empty_cuda(shape, dtype)
-        array = np.empty(shape, dtype)
+        array = memory.empty(shape, dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more than an address can hold
         raise DeviceError(_out_of_memory(shape, dtype, device, str(error))) from error
     if device == EMULATED:

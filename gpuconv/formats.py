@@ -99,9 +99,9 @@ def blocked(x: np.ndarray, format: str) -> np.ndarray:
     if _stays(target, x.shape[1]):
         return np.ascontiguousarray(x).reshape(target)
     if x.dtype == np.float32:
-        from .cpu import layout
+        from .cpu import layout, memory
 
-        made = np.empty(target, x.dtype)
+        made = memory.empty(target, x.dtype)
         layout.to_blocks(np.ascontiguousarray(x), made)
         return made
     n, blocks, *rest, width = target
@@ -122,9 +122,9 @@ def plain(x: np.ndarray, channels: int) -> np.ndarray:
     if _stays(x.shape, channels):
         return np.ascontiguousarray(x).reshape(n, channels, *rest)
     if x.dtype == np.float32:
-        from .cpu import layout
+        from .cpu import layout, memory
 
-        made = np.empty((n, channels, *rest), x.dtype)
+        made = memory.empty((n, channels, *rest), x.dtype)
         layout.to_planes(np.ascontiguousarray(x), made)
         return made
     y = np.moveaxis(x, -1, 2).reshape(n, blocks * width, *rest)

@@ -1,7 +1,8 @@
 """Problem: every size and static option of one call of an Op."""
 
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Self
+from functools import lru_cache
+from typing import Any, ClassVar, Self
 
 from . import formats
 from .shapes import Shape
@@ -12,6 +13,7 @@ EPS = {"fp64": 2**-52, "fp32": 2**-23, "fp32x3": 2**-21, "tf32": 2**-10, "bf16":
 EPS["fp16"] = 2**-10
 TINY = {"fp64": 2.0**-1022, **dict.fromkeys(("fp32", "fp32x3", "tf32", "bf16"), 2.0**-126)}
 TINY["fp16"] = 2.0**-14
+KEPT = 4096  # answers about problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +44,11 @@ class Problem:
 
     def spec(self, name: str) -> tuple[Shape, str]:
         """Shape, in the problem's format, and dtype of the array ``name``."""
-        shape = self.plain_shape(name)
-        if self.format != formats.NCHW and self.is_formatted(name):
-            shape = formats.shape_in(shape, self.format)
-        return shape, self.dtypes().get(name, self.dtype)
+        return _spec(self, name)
 
     def plain_shape(self, name: str) -> Shape:
         """Shape of the array ``name`` in NCHW."""
-        shapes = self.shapes()
-        return shapes[name] if name in shapes else shapes[name.removeprefix("d")]
+        return _plain_shape(self, name)
 
     def is_formatted(self, name: str) -> bool:
         """Whether the array ``name`` lies in the problem's format."""
@@ -78,4 +76,30 @@ class Problem:
     @property
     def plain(self) -> Self:
         """The same problem in NCHW."""
-        return self if self.format == formats.NCHW else replace(self, format=formats.NCHW)
+        return self.in_format(formats.NCHW)
+
+    def in_format(self, format: str) -> Self:
+        """The same problem in this format."""
+        return self if self.format == format else _in_format(self, format)
+
+
+# A net asks the same of the same problems at every step.
+
+
+@lru_cache(KEPT)
+def _spec(problem: Problem, name: str) -> tuple[Shape, str]:
+    shape = problem.plain_shape(name)
+    if problem.format != formats.NCHW and problem.is_formatted(name):
+        shape = formats.shape_in(shape, problem.format)
+    return shape, problem.dtypes().get(name, problem.dtype)
+
+
+@lru_cache(KEPT)
+def _plain_shape(problem: Problem, name: str) -> Shape:
+    shapes = problem.shapes()
+    return shapes[name] if name in shapes else shapes[name.removeprefix("d")]
+
+
+@lru_cache(KEPT)
+def _in_format(problem: Any, format: str) -> Any:
+    return replace(problem, format=format)

@@ -45,7 +45,7 @@ def _target(op: Op, problem: Problem, algorithm: str | None) -> Problem:
     """The problem in blocks if a kernel takes it so."""
     if not problem.formatted:
         return problem
-    target = replace(problem, format=native())
+    target = problem.in_format(native())
     return problem if find(op, target, devices.CPU, algorithm) is None else target
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.conv2d import op as declared
+from ..problem import KEPT
 from ..shapes import Shape, integer, padding4, pair, require_fit
 from ._call import call, float_array, numerics
 
@@ -23,6 +24,30 @@ def conv_problem(
     epilogue: str = "",
 ) -> declared.Conv2dProblem:
     """The problem of these shapes and options; raises ShapeError or OptionError naming ``op``."""
+    given = op, x_shape, weight_shape, stride, padding, dilation, groups, epilogue
+    numeric = tuple(numerics(dtype).items())
+    key = repr(given), numeric  # equal values of other types are not the same: True is no stride
+    if key not in _KNOWN:
+        if len(_KNOWN) >= KEPT:
+            _KNOWN.clear()
+        _KNOWN[key] = _problem(*given, dict(numeric))
+    return _KNOWN[key]
+
+
+_KNOWN: dict[tuple, declared.Conv2dProblem] = {}
+
+
+def _problem(
+    op: str,
+    x_shape: Shape,
+    weight_shape: Shape,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    epilogue: str,
+    numeric: dict[str, Any],
+) -> declared.Conv2dProblem:
     n, c, h, w = _four(op, "input", x_shape)
     k, cg, r, s = weight_shape = _four(op, "weight", weight_shape)
     groups = integer(groups, f"{op}: groups", 1)
@@ -38,9 +63,7 @@ def conv_problem(
     require_fit(op, "the height", h, r, border[0], dilations[0])
     require_fit(op, "the width", w, s, border[1], dilations[1])
     options = strides, border, dilations, groups
-    return declared.Conv2dProblem(
-        n, c, h, w, k, r, s, *options, **numerics(dtype), epilogue=epilogue
-    )
+    return declared.Conv2dProblem(n, c, h, w, k, r, s, *options, **numeric, epilogue=epilogue)
 
 
 def _four(op: str, what: str, shape: Shape) -> Shape:

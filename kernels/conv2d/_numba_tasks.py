@@ -140,23 +140,25 @@ def unpack(g, i):
     "groups taps_down down taps_across across  chunk part parts"
 )
 def sweep(g, i):
-    """A few rows of one block of results: tile after tile, in chunks of groups of inputs."""
+    """A few rows of one block of results, in chunks of groups of inputs, tile after tile.
+
+    The weights of a chunk stay in the first cache.
+    """
     n, b, first = i // g.parts // g.blocks, i // g.parts % g.blocks, i % g.parts * g.part
     source = g.source + n * g.image + b // g.shared * g.row
     bias = g.bias + 4 * b * g.lanes if g.bias != 0 else 0
-    for row in range(first, min(first + g.part, g.rows)):
-        out = g.out + 4 * ((n * g.blocks + b) * g.rows + row) * g.cols * g.lanes
-        for t in range(g.tiles):
-            tile = g.tile if t < g.tiles - 1 else g.last_tile
-            a, c = source + row * g.line + t * g.advance, out + 4 * t * g.height * g.lanes
-            weight = g.packed + b * g.packed_size
-            for k in range(0, g.groups, g.chunk):
-                count = min(g.chunk, g.groups - k)
-                ends = (bias, 0) if k == 0 else (0, 1)
-                relu = g.relu if k + count == g.groups else 0
-                walk = (count, g.group, g.taps_down, g.down, g.taps_across, g.across)
+    for k in range(0, g.groups, g.chunk):
+        count = min(g.chunk, g.groups - k)
+        ends, relu = ((bias, 0) if k == 0 else (0, 1)), (g.relu if k + count == g.groups else 0)
+        walk = (count, g.group, g.taps_down, g.down, g.taps_across, g.across)
+        weight = g.packed + b * g.packed_size + k * g.packed_group
+        for row in range(first, min(first + g.part, g.rows)):
+            a = source + row * g.line + k * g.group
+            c = g.out + 4 * ((n * g.blocks + b) * g.rows + row) * g.cols * g.lanes
+            for t in range(g.tiles):
+                tile = g.tile if t < g.tiles - 1 else g.last_tile
                 call(tile, (a, weight, c, *ends, relu, *walk))
-                a, weight = a + count * g.group, weight + count * g.packed_group
+                a, c = a + g.advance, c + 4 * g.height * g.lanes
 
 
 @task(
