@@ -73,18 +73,20 @@ class Dots:
 class Panel:
     """C[m] = sum over d < ``depth`` of A[d, m] * B[d], for m < ``rows``; C[m], B[d]: ``lanes``.
 
-    A (depth, rows) and B (depth, lanes) are dense; rows of C lie ``c_row`` apart.
+    B (depth, lanes) is dense, and A (depth, rows) as well; or, if it runs ``along`` the depth, A
+    (rows, depth) lies in rows ``a_row`` bytes apart, as those of C lie ``c_row``.
     """
 
     rows: int
     lanes: int
+    along: bool = False
 
-    PARAMETERS = ("a", "b", "c", "c_row", "add", "depth")
+    PARAMETERS = ("a", "a_row", "b", "c", "c_row", "add", "depth")
 
     @property
     def name(self) -> str:
         """The name of its function."""
-        return f"panel_{self.rows}_{self.lanes}"
+        return f"panel_{self.rows}_{self.lanes}_{int(self.along)}"
 
     def text(self, fused: bool) -> str:
         """The tile in LLVM's language; ``add`` adds to what C holds."""
@@ -97,13 +99,16 @@ class Panel:
             code.fence()
             factor = code.load(code.get(b))
             for m, place in enumerate(sums):
-                value = code.spread(code.get(a), m)
+                value = self._element(code, code.get(a), m)
                 code.put(place, code.fma(value, factor, code.get(place)))
-            code.step(a, 4 * self.rows)
+            code.step(a, 4 if self.along else 4 * self.rows)
             code.step(b, 4 * self.lanes)
         rows = [code.row(code["c"], code["c_row"], m) for m in range(self.rows)]
         code.deliver(sums, rows)
         return code.finish()
+
+    def _element(self, code: Any, a: Any, m: int) -> Any:
+        return code.spread(code.row(a, code["a_row"], m)) if self.along else code.spread(a, m)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from .op import LinearProblem
 
 OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
+FULL = 8  # rows of x from which on they are laid across the lanes
+DEEP_ACROSS, ACROSS = 1024, 5  # inputs of a chunk, and tiles of outputs in a task
 TILES = 16  # of rows of dweight in a task
 ROWS = 512  # of x that a tile of a weight gradient adds up in one go
 CHUNK, BLOCK = 64, 512  # outputs and inputs of the weights that are cut into strips at once
@@ -76,10 +78,44 @@ def _forward(problem: LinearProblem, level: str) -> Work:
     return ceil(problem.o / block), bound
 
 
-def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any) -> None:
+@lru_cache(CACHED)
+def _forward_across(problem: LinearProblem, level: str) -> Work:
+    lanes = cpu.lanes_for(problem.n)
+    high = min(problem.o, cpu.rows_for(lanes))
+    block = ACROSS * high if problem.o > ACROSS * high else ceil(problem.o / high / 2) * high
+    bound = tasks.forward_across.bind(
+        rows=problem.n,
+        inputs=problem.i,
+        outputs=problem.o,
+        **_tiles(Panel, Cut(problem.o, high), Cut(problem.n, lanes), True),
+        high=high,
+        lanes=lanes,
+        block=block,
+        chunk=DEEP_ACROSS,
+    )
+    return ceil(problem.o / block), bound
+
+
+def forward_workspace(problem: LinearProblem) -> int:
+    """Bytes: x in strips, and y's transpose, where the batch fills vectors."""
+    return 4 * problem.n * (problem.i + problem.o) if problem.n >= FULL else 0
+
+
+def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any, work: Any) -> None:
     """Fill ``y``; weights are read where they lie, once."""
-    count, bound = _forward(problem, cpu.level())
-    bound.each(count, x=x, weight=weight, bias=bias, y=y)
+    if problem.n < FULL:
+        count, bound = _forward(problem, cpu.level())
+        bound.each(count, x=x, weight=weight, bias=bias, y=y)
+        return
+    (count, bound), memory = _forward_across(problem, cpu.level()), work.view(np.float32)
+    _panels(x.T, cpu.lanes_for(problem.n), memory)
+    across = memory[x.size :]
+    bound.each(count, x=memory, weight=weight, y=across)
+    np.copyto(y, across.reshape(problem.o, problem.n).T)
+    if bias is not None:
+        y += bias
+    if problem.epilogue == "relu":
+        np.maximum(y, 0, out=y)
 
 
 def _rows(problem: LinearProblem, size: int) -> tuple[Cut, Cut]:

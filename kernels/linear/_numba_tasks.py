@@ -29,6 +29,25 @@ def forward(g, i):
                     call(tile, (a, row, b, row, c, 4 * g.outputs, bias, add, relu, *depth))
 
 
+@task("x weight y rows inputs outputs  tile last_tile corner last_corner high lanes  block chunk")
+def forward_across(g, i):
+    """``block`` outputs, each a row of y's transpose; ``x`` is in strips of rows of the batch."""
+    first, row = i * g.block, 4 * g.inputs
+    last = min(first + g.block, g.outputs)
+    for k in range(0, g.inputs, g.chunk):
+        count, add = min(g.chunk, g.inputs - k), 1 if k > 0 else 0
+        for o in range(first, last, g.high):
+            short = o + g.high > g.outputs
+            a, c = g.weight + o * row + 4 * k, g.y + 4 * o * g.rows
+            for m in range(0, g.rows, g.lanes):
+                tile = g.last_tile if short else g.tile
+                if m + g.lanes > g.rows:
+                    tile = g.last_corner if short else g.corner
+                lanes = min(g.lanes, g.rows - m)
+                b = g.x + 4 * (m * g.inputs + k * lanes)
+                call(tile, (a, row, b, c + 4 * m, 4 * g.rows, add, count))
+
+
 @task(
     "slope weight dx strips rows inputs outputs  pack last_pack  "
     "tile last_tile corner last_corner high lanes  block chunk"
@@ -54,11 +73,11 @@ def input_gradient(g, i):
             add = 1 if o > 0 else 0
             for s in range(whole):
                 tile = g.last_tile if short else g.tile
-                call(tile, (a, target + s * size, c + 4 * s * g.lanes, row, add, count))
+                call(tile, (a, 0, target + s * size, c + 4 * s * g.lanes, row, add, count))
             if rest:
                 tile = g.last_corner if short else g.corner
                 tail = 4 * whole * g.lanes
-                call(tile, (a, target + whole * size, c + tail, row, add, count))
+                call(tile, (a, 0, target + whole * size, c + tail, row, add, count))
 
 
 @task(
@@ -82,4 +101,5 @@ def weight_gradient(g, i):
             b, c = g.x + 4 * k * g.rows, g.dweight + o * row + 4 * k
             for m in range(0, g.rows, g.chunk):
                 at, add = 4 * m, 1 if m > 0 else 0
-                call(tile, (a + at * high, b + at * lanes, c, row, add, min(g.chunk, g.rows - m)))
+                depth = min(g.chunk, g.rows - m)
+                call(tile, (a + at * high, 0, b + at * lanes, c, row, add, depth))

@@ -1,7 +1,8 @@
 """tiled: a matrix product and both gradients, by tiles whose sums stay in vector registers.
 
-Idea: the forward pass multiplies rows of x and rows of weight, which lie along the same axis, so
-  that weights are read where they lie and once: for few rows that is all the time it takes. The
+Idea: weights are read where they lie, and once, by the forward pass: rows of weight times rows of x,
+  which lie along the same axis, for a few rows; for more of them the batch lies across the lanes
+  of a vector, which every weight multiplies as a whole, and y is transposed at the end. The
   gradients run along the rows of dx and dweight, which are written where they lie; weight is cut
   into strips of a vector's width on the way, x and dy (small beside it) beforehand.
 Takes: float32, every shape.
@@ -23,6 +24,12 @@ def _refuses(problem: LinearProblem, device: Device) -> str | None:
     return None if known else f"knows no epilogue {problem.epilogue!r}"
 
 
+def _forward_workspace(problem: LinearProblem, device: Device) -> int:
+    from . import _numba_run as run
+
+    return run.forward_workspace(problem)
+
+
 def _input_workspace(problem: LinearProblem, device: Device) -> int:
     from . import _numba_run as run
 
@@ -40,6 +47,7 @@ def _weight_workspace(problem: LinearProblem, device: Device) -> int:
     backend="numba",
     precisions=("fp32",),
     refuses=_refuses,
+    workspace=_forward_workspace,
     cost=arithmetic(linear, "numba", RATE),
 )
 def forward(outs, ins, problem, work):
@@ -48,7 +56,7 @@ def forward(outs, ins, problem, work):
 
     (y,), (x, weight, bias) = outs, ins
     if problem.n:
-        run.forward(problem, y, x, weight, bias)
+        run.forward(problem, y, x, weight, bias, work)
 
 
 @linear_input.kernel(
