@@ -142,7 +142,7 @@ def _block(inputs: int) -> int:
 def input_workspace(problem: LinearProblem) -> int:
     """Bytes: dy in panels, and the strips of every task."""
     block = _block(problem.i)
-    return 4 * (problem.n * problem.o + ceil(problem.i / block) * CHUNK * block)
+    return 4 * (problem.n * problem.o + ceil(problem.i / block) * (CHUNK + 1) * block)
 
 
 @lru_cache(CACHED)

@@ -57,10 +57,10 @@ def input_gradient(g, i):
     first, row = i * g.block, 4 * g.inputs
     last = min(first + g.block, g.inputs)
     whole, rest = (last - first) // g.lanes, (last - first) % g.lanes
-    strips = g.strips + 4 * i * g.chunk * g.block
+    strips = g.strips + 4 * i * (g.chunk + 1) * g.block
     for o in range(0, g.outputs, g.chunk):
         count = min(g.chunk, g.outputs - o)
-        size = 4 * count * g.lanes
+        size = 4 * (count + 1) * g.lanes  # a line more: strips 4 KiB apart would share cache lines
         source, target = g.weight + o * row + 4 * first, strips
         call(g.pack, (source, row, target, size, count, whole))
         if rest:
