@@ -42,7 +42,7 @@ PROBLEMS = {
 }
 ALIGNED = 256  # bytes: where a GPU's allocations begin
 LANES = 32  # threads of a warp
-ARCH = "sm_90"
+ARCH = "sm_90a"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gpuconv import device as devices
 from gpuconv.cuda import Event
-from gpuconv.device import CUDA, EMULATED, Device
+from gpuconv.device import Device
 
 REST = 0.04  # seconds between two rivals: a library's threads spin for a while after their work
 BURST = 0.02  # seconds of calls in a row that count as one sample
@@ -37,12 +37,12 @@ def measure(
     The first call, which may compile, does not count. An emulated GPU, whose time means nothing,
     is called once more and no more.
     """
-    timed = _on_gpu if device == CUDA else _on_clock
+    timed = _on_gpu if device.kind == "cuda" else _on_clock
     flush = _flush(device)
     call()
     found: list[float] = []
     begin = perf_counter()
-    least, most = (1, 1) if device == EMULATED else (3, runs)
+    least, most = (1, 1) if device.kind == "emulated" else (3, runs)
     while len(found) < least or (len(found) < most and perf_counter() - begin < seconds):
         flush()
         found.append(timed(call))
@@ -117,7 +117,7 @@ def _on_clock(call: Callable[[], Any]) -> float:
 
 def _flush(device: Device) -> Callable[[], None]:
     """Push everything else out of the GPU's cache; nothing on other devices."""
-    if device != CUDA:
+    if device.kind != "cuda":
         return lambda: None
     scratch = devices.empty((FLUSH,), "uint8", device)
 

@@ -6,6 +6,7 @@ Each peer states its precision and format: PyTorch's convolutions take TF32 unle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,9 +26,18 @@ class Peer:
         return f"torch {self.precision} {'NHWC' if self.channels_last else 'NCHW'}"
 
 
+@cache
 def missing() -> str | None:
     """Why there is no peer, or None."""
-    return None if find_spec("torch") else "PyTorch is not installed"
+    if not find_spec("torch"):
+        return "PyTorch is not installed"
+    try:
+        import torch
+
+        seen = torch.cuda.is_available()
+    except Exception as error:  # a library that it needs may be missing, or of another version
+        return f"PyTorch cannot be used ({type(error).__name__}: {error})"
+    return None if seen else "PyTorch sees no GPU"
 
 
 def peers(op: str) -> list[Peer]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuconv import battery, cuda, device, registry
+from gpuconv.cuda import archs as architectures
 from gpuconv.cuda.compile import compile_cubin, resources
 from gpuconv.cuda.occupancy import ARCHS, blocks_per_sm
 from gpuconv.cuda.recording import Launch, recording
@@ -25,7 +26,7 @@ from gpuconv.problem import Problem
 
 TABLE = Path(__file__).with_name("static.json")
 COLUMNS = ("registers", "spilled bytes", "static shared bytes", "blocks on a multiprocessor")
-LOOP_ARCH = "sm_90"  # the architecture whose machine code is looked at
+LOOP_ARCH = "sm_90a"  # the architecture whose machine code is looked at
 Macros = tuple[tuple[str, str], ...]
 
 
@@ -37,6 +38,7 @@ class Build:
     macros: Macros
     threads: dict[str, int] = field(default_factory=dict)  # of a block, by entry
     dynamic: dict[str, int] = field(default_factory=dict)  # shared bytes of a block, at most
+    archs: set[tuple[str, ...]] = field(default_factory=set)  # what each of its kernels declares
 
     @property
     def name(self) -> str:
@@ -44,8 +46,14 @@ class Build:
         macros = " ".join(f"{key}={value}" for key, value in self.macros)
         return f"{self.path.parent.name}/{self.path.name} {macros}"
 
-    def note(self, launch: Launch) -> None:
-        """Remember the largest block that an entry was launched with."""
+    def lacks(self, arch: str) -> str | None:
+        """What all of its kernels need and ``arch`` is not, or None where one of them runs."""
+        reasons = [architectures.lacks(archs, arch) for archs in sorted(self.archs)]
+        return None if None in reasons else next(iter(reasons), None)
+
+    def note(self, launch: Launch, kernel: registry.Kernel) -> None:
+        """Remember the largest block that an entry was launched with, and for which GPUs."""
+        self.archs.add(kernel.archs)
         entry, threads = launch.function.entry, launch.block[0]
         self.threads[entry] = max(threads, self.threads.get(entry, 0))
         self.dynamic[entry] = max(launch.shared_mem, self.dynamic.get(entry, 0))
@@ -57,20 +65,20 @@ def builds() -> list[Build]:
     The launches are recorded, not run.
     """
     found: dict[tuple[Path, Macros], Build] = {}
-    for launch in _launches():
+    for kernel, launch in _launches():
         function = launch.function
         for index in ("int", "long long"):
             macros = tuple(sorted({**function.macros, "INDEX": index}.items()))
             key = function.source.path, macros
-            found.setdefault(key, Build(*key)).note(launch)
+            found.setdefault(key, Build(*key)).note(launch, kernel)
     return sorted(found.values(), key=lambda build: build.name)
 
 
-def _launches() -> Iterable[Launch]:
+def _launches() -> Iterable[tuple[registry.Kernel, Launch]]:
     for op in registry.ops().values():
         for kernel in op.kernels():
             if kernel.backend == "cuda":
-                yield from _launches_of(op, kernel)
+                yield from ((kernel, launch) for launch in _launches_of(op, kernel))
 
 
 def _launches_of(op: registry.Op, kernel: registry.Kernel) -> list[Launch]:
@@ -95,10 +103,16 @@ def _array(problem: Problem, name: str, given: bool) -> Any:
 
 
 def rows(build: Build, archs: Iterable[str] = ARCHS) -> dict[str, dict[str, Any]]:
-    """The table's rows of one build: for every entry its main loop, and COLUMNS for each arch."""
+    """The table's rows of one build: for every entry its main loop, and COLUMNS for each arch.
+
+    Instead of the figures it says "needs sm_80 or newer" where no kernel of it is for that arch.
+    """
     source = cuda.Source(build.path)
     made: dict[str, dict[str, Any]] = {entry: {} for entry in source.entries}
     for arch in archs:
+        if reason := build.lacks(arch):
+            made = {entry: {**row, arch: reason} for entry, row in made.items()}
+            continue
         cubin, log = compile_cubin(source, dict(build.macros), arch)
         for entry, used in resources(log).items():
             made[entry][arch] = _figures(build, entry, arch, used)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import emulator, formats
-from .device import EMULATED, Device, to_device, to_numpy
+from .device import Device, to_device, to_numpy
 from .errors import GpuconvError
 from .problem import Problem
 from .random import Stream
@@ -74,13 +74,20 @@ def scales(op: Op, problem: Problem, outs: tuple, arrays: list[Any]) -> tuple:
     return _tuple(op.reference(problem, *[None if a is None else abs(a) for a in wide]))
 
 
+def bounds_of(kernel: Kernel, scales: tuple) -> tuple:
+    """The scales as the kernel declares them: an element's own, or the greatest of its plane."""
+    if kernel.bound == "element":
+        return scales
+    return tuple(np.broadcast_to(s.max((-2, -1), keepdims=True), s.shape) for s in scales)
+
+
 def check(
     op: Op, kernel: Kernel, problem: Problem, device: Device, *, optional: bool = True
 ) -> Result:
     """Run one kernel on one case; raises BatteryError saying what is wrong, and where."""
     arrays = draw(op, problem.plain, optional=optional)
     outs = expected(op, problem.plain, arrays)
-    bounds = scales(op, problem.plain, outs, arrays)
+    bounds = bounds_of(kernel, scales(op, problem.plain, outs, arrays))
     given = _formatted(op, problem, arrays)
     runs = []
     for fill, way in _ways(device):
@@ -125,7 +132,7 @@ def _plain(where: str, problem: Problem, name: str, got: np.ndarray) -> np.ndarr
 
 def _ways(device: Device) -> Iterator[tuple[int, AbstractContextManager]]:
     """What memory holds before a run, and how it runs; on the emulated GPU in three orders."""
-    if device != EMULATED:
+    if device.kind != "emulated":
         yield from ((fill, nullcontext()) for fill in FILLS)
         return
     for fill, order in zip((*FILLS, FILLS[0]), emulator.ORDERS, strict=True):

@@ -5,13 +5,14 @@ GPU, which runs the same CUDA sources on the CPU.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from .cuda.arrays import arch, gpu_of, is_cuda, to_cuda
 from .cuda.arrays import empty as empty_cuda
-from .cuda.arrays import is_cuda, to_cuda
 from .cuda.driver import missing
 from .emulator import available
 from .emulator.array import EmulatedArray
@@ -20,9 +21,14 @@ from .errors import DeviceError
 
 @dataclass(frozen=True)
 class Device:
-    """A place where kernels run: its kind names the backends that serve it."""
+    """A place where kernels run: its kind names the backends that serve it.
+
+    ``arch`` is a GPU's architecture ("sm_80"; "sm_90a" for compute capability 9.0), None where it
+    is not known. The emulated GPU has none: it runs whatever a CPU can stand in for.
+    """
 
     kind: str
+    arch: str | None = None
 
     def __str__(self) -> str:
         return self.kind
@@ -32,21 +38,27 @@ CPU, CUDA, EMULATED = Device("cpu"), Device("cuda"), Device("emulated")
 NAMES = ("cpu", "cuda", "emulated", "auto")
 
 
-def _of_type(kind: Any) -> Device | None:
-    """The device whose arrays have this exact type, or None."""
+def _where(array: Any) -> Device | None:
+    """The device whose arrays have the exact type of this one, or None."""
+    kind = type(array)
     if kind is np.ndarray:
         return CPU
     if kind is EmulatedArray:
         return EMULATED
-    return CUDA if is_cuda(kind) else None
+    return _gpu(arch(gpu_of(array))) if is_cuda(kind) else None
+
+
+@cache
+def _gpu(arch: str) -> Device:
+    return Device("cuda", arch)
 
 
 def of(array: object, op: str = "gpuconv", name: str = "array") -> Device:
     """The device of ``array`` by its exact type; raises DeviceError for anything else."""
-    kind = type(array)
-    device = _of_type(kind)
+    device = _where(array)
     if device is not None:
         return device
+    kind = type(array)
     raise DeviceError(
         f"{op}: {name} is a {kind.__module__}.{kind.__qualname__}; expected a numpy.ndarray (wrap "
         "it with numpy.asarray), a cupy.ndarray or an emulated array"
@@ -56,7 +68,9 @@ def of(array: object, op: str = "gpuconv", name: str = "array") -> Device:
 def auto() -> tuple[Device, str]:
     """The fastest device that is here, and one line that says why it was taken."""
     reason = missing()
-    return (CUDA, "cuda (a probe kernel ran)") if reason is None else (CPU, f"cpu ({reason})")
+    if reason is not None:
+        return CPU, f"cpu ({reason})"
+    return _gpu(arch()), "cuda (a probe kernel ran)"
 
 
 def get(name: "str | Device") -> Device:
@@ -67,7 +81,8 @@ def get(name: "str | Device") -> Device:
         return auto()[0]
     if name == "cuda":
         _require_cuda()
-    elif name == "emulated":
+        return _gpu(arch())
+    if name == "emulated":
         _require_emulator()
     elif name not in NAMES:
         raise DeviceError(f"unknown device {name!r}; expected one of {', '.join(NAMES)}")
@@ -91,11 +106,11 @@ def to_device(array: Any, device: "str | Device") -> Any:
 
     What is no device's array (a list, a memory map) counts as the CPU's.
     """
-    target, here = get(device), _of_type(type(array))
-    if here == target:
+    target, here = get(device), _where(array)
+    if here is not None and here.kind == target.kind:
         return array
     host = np.asarray(array) if here is None else to_numpy(array)
-    if target == CUDA:
+    if target.kind == "cuda":
         return to_cuda(host)
     return host if target == CPU else host.copy().view(EmulatedArray)
 
@@ -117,7 +132,7 @@ def empty(shape: tuple[int, ...], dtype: Any, device: Device) -> Any:
     write shows.
     """
     try:
-        if device == CUDA:
+        if device.kind == "cuda":
             return empty_cuda(shape, dtype)
         array = np.empty(shape, dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more than an address can hold

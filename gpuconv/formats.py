@@ -88,7 +88,7 @@ class Formatted:
         """The same data, its plane (H, W) as one axis or as others; N and C stay."""
         if self.format == NCHW:
             return Formatted(self.data.reshape(shape), tuple(shape))
-        n, blocks, width = *self.data.shape[:2], self.data.shape[-1]
+        n, blocks, width = self.data.shape[0], self.data.shape[1], self.data.shape[-1]
         data = self.data.reshape(n, blocks, *shape[2:], width)
         return Formatted(data, tuple(shape), self.format)
 
@@ -112,13 +112,13 @@ def blocked(x: np.ndarray, format: str) -> np.ndarray:
 
 def _stays(shape: Shape, channels: int) -> bool:
     """Do blocks of this shape lie as planes do? So do full blocks of images of one pixel."""
-    _, blocks, *rest, width = shape
-    return width == 1 or (blocks * width == channels and prod(rest) == 1)
+    blocks, width = shape[1], shape[-1]
+    return width == 1 or (blocks * width == channels and prod(shape[2:-1]) == 1)
 
 
 def plain(x: np.ndarray, channels: int) -> np.ndarray:
     """An array (N, blocks, ..., lanes) as (N, channels, ...); a view where nothing moves."""
-    n, blocks, *rest, width = x.shape
+    n, blocks, width, rest = x.shape[0], x.shape[1], x.shape[-1], x.shape[2:-1]
     if _stays(x.shape, channels):
         return np.ascontiguousarray(x).reshape(n, channels, *rest)
     if x.dtype == np.float32:

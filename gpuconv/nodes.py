@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
@@ -41,15 +42,21 @@ class Node:
 
     def given(self, values: Iterable[Any]) -> tuple[Any, ...]:
         """Values of the graph as the layer takes them: formatted, or as users see them."""
-        return tuple(values if takes_any_format(type(self.layer)) else map(bare, values))
+        return tuple(values if self.takes_any_format else map(bare, values))
+
+    @cached_property
+    def takes_any_format(self) -> bool:
+        """Whether the layer may be given formatted values."""
+        return takes_any_format(type(self.layer))
 
     def run(self, values: Iterable[Any], epilogue: str | None, **options: Any) -> tuple[Any, Any]:
         """The layer's output and what it keeps; ``epilogue`` as ``epilogues`` says."""
         if epilogue is None:
             (y,) = values
             return y, (y if kept(options["keep"], options["train"]) else None)
-        more = {"epilogue": epilogue} if epilogue else {}
-        return self.layer.forward(*self.given(values), **options, **more)
+        if epilogue:
+            options["epilogue"] = epilogue
+        return self.layer.forward(*self.given(values), **options)
 
 
 def epilogues(nodes: Sequence[Node], result: tuple[Key, ...]) -> list[str | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import formats
+from .cuda import archs as architectures
 from .device import Device
 from .errors import KernelError, OptionError
 from .limits import Limits, current_limits
@@ -36,7 +37,10 @@ class Kernel:
     """One way to compute an Op: ``run(outs, ins, problem, work)``.
 
     ``ops`` has validated, allocated and chosen; ``work`` is a uint8 workspace of ``workspace``
-    bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's).
+    bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's); with
+    ``bound="plane"`` the scale is its maximum over an element's last two axes, because what a
+    transform rounds is spread over a tile. ``archs`` are the GPUs that it needs
+    (gpuconv.cuda.archs): ("sm_80",) is that one or newer.
     """
 
     op: str
@@ -48,6 +52,7 @@ class Kernel:
     workspace: Callable[[Any, Device], int] = lambda problem, device: 0
     cost: Callable[[Any, Device], float | None] = lambda problem, device: None
     error: float = 8.0
+    bound: str = "element"
     archs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("NCHW",)
     precisions: tuple[str, ...] = ("fp32", "fp64")
@@ -67,6 +72,9 @@ class Kernel:
         """Why this kernel may not be taken for the problem, or None."""
         if device.kind not in self.devices:
             return f"runs on {', '.join(self.devices)}, not on {device}"
+        lacking = architectures.lacks(self.archs, device.arch) if device.arch else None
+        if lacking is not None:
+            return f"{lacking}, this GPU is {device.arch}"
         if problem.precision not in self.precisions:
             return f"computes in {', '.join(self.precisions)}, not in {problem.precision}"
         if formats.family(problem.format) not in self.formats:
@@ -128,6 +136,9 @@ class Op:
             raise OptionError(
                 f"{self.name}: unknown backend {backend!r}; expected one of {', '.join(BACKENDS)}"
             )
+
+        if reason := architectures.wrong(declared.get("archs", ())):
+            raise OptionError(f"{self.name}: {backend}:{algorithm}: {reason}")
 
         def register(run: Callable) -> Callable:
             made = Kernel(self.name, algorithm, backend, run, **declared)

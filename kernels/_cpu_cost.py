@@ -13,6 +13,8 @@ from gpuconv.registry import Op
 
 CALL = {"numpy": 1.5e-6, "numba": 2e-5}  # seconds: one ufunc; one region of threads
 BANDWIDTH = 1e10  # bytes a second
+BLAS = 7e10  # FLOPs a second of one core
+SMALL, SPINNING = 5e5, 1e-3  # FLOPs; seconds
 
 
 def streaming(op: Op, backend: str, passes: float = 1.0) -> Callable[[Any, Device], float]:
@@ -34,6 +36,19 @@ def arithmetic(op: Op, backend: str, rate: float) -> Callable[[Any, Device], flo
     def cost(problem: Any, device: Device) -> float:
         work = max(op.flops(problem) / rate, op.bytes(problem) / BANDWIDTH)
         return CALL[backend] + work
+
+    return cost
+
+
+def threaded_blas(op: Op) -> Callable[[Any, Device], float]:
+    """The cost of a matrix product by NumPy's BLAS.
+
+    Beyond small products it wakes threads of its own, which then spin beside ours for a while.
+    """
+    alone = arithmetic(op, "numpy", BLAS)
+
+    def cost(problem: Any, device: Device) -> float:
+        return alone(problem, device) + (SPINNING if op.flops(problem) > SMALL else 0.0)
 
     return cost
 

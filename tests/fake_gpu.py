@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gpuconv import device
-from gpuconv.cuda import driver, libcuda, toolkit
+from gpuconv.cuda import arrays, driver, libcuda, toolkit
 from gpuconv.cuda.libcuda import Driver, Gpu
 from gpuconv.cuda.toolkit import Nvrtc
 
@@ -30,7 +30,10 @@ def fake_cupy(built: int = 13020, result: Any = (1, 2, 3, 4), broken: str = "") 
             raise RuntimeError(broken)
 
     module: Any = ModuleType("cupy")
-    module.cuda = SimpleNamespace(runtime=SimpleNamespace(runtimeGetVersion=lambda: built))
+    module.cuda = SimpleNamespace(
+        runtime=SimpleNamespace(runtimeGetVersion=lambda: built, getDevice=lambda: 0),
+        Device=lambda number: SimpleNamespace(id=number, compute_capability="90"),
+    )
     module.zeros = lambda *_: SimpleNamespace(get=lambda: np.array(result))
     module.RawKernel = lambda *_: launch
     return module
@@ -47,6 +50,7 @@ def pretend(
     fresh = functools.cache(driver.missing.__wrapped__)
     listed = [SimpleNamespace(metadata={"Name": name}) for name in packages]
     monkeypatch.setattr(libcuda, "ask", lambda: says)
+    monkeypatch.setattr(arrays, "_arch", functools.cache(arrays._arch.__wrapped__))
     monkeypatch.setattr(driver, "missing", fresh)
     monkeypatch.setattr(device, "missing", fresh)
     monkeypatch.setattr(driver, "distributions", lambda: listed)

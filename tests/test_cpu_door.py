@@ -1,7 +1,6 @@
 """The CPU's door: tiles against NumPy, the cache of built code, threads, forks."""
 
 import ctypes
-import os
 import subprocess
 import sys
 
@@ -148,74 +147,6 @@ def test_bad_numbers_of_threads(monkeypatch, text):
         gpuconv.get_num_threads()
     with pytest.raises(OptionError, match="set_num_threads: count must be an integer"):
         gpuconv.set_num_threads(text)
-
-
-def test_numba_keeps_its_own_settings(monkeypatch):
-    import numba
-
-    threads.layer()
-    before = numba.config.CACHE_DIR, numba.get_num_threads()
-    monkeypatch.setitem(threads._state, "threads", 1)
-    seen = []
-    threads.run(lambda: seen.append(numba.get_num_threads()))
-    assert seen == [1]
-    assert (numba.config.CACHE_DIR, numba.get_num_threads()) == before
-
-
-FORKS = """
-import os, sys
-import numpy as np
-from gpuconv import ops
-from gpuconv.errors import DeviceError
-
-x, w = np.ones((1, 2, 5, 5), np.float32), np.ones((3, 2, 3, 3), np.float32)
-sys.argv[1] == "used" and ops.conv2d(x, w, algorithm="numba:direct")
-child = os.fork()
-if child == 0:
-    try:
-        y = ops.conv2d(x, w, algorithm="numba:direct")
-    except DeviceError as error:
-        os._exit(7 if "spawn" in str(error) else 8)
-    os._exit(0 if (y == 18).all() else 9)
-code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-y = ops.conv2d(x, w, algorithm="numba:direct")
-sys.exit(code if (y == 18).all() else 10)
-"""
-
-
-LAYERS = """
-import threading
-import numpy as np
-from gpuconv import ops
-from gpuconv.cpu import threads
-
-x, w = np.ones((4, 8, 9, 9), np.float32), np.ones((8, 8, 3, 3), np.float32)
-good = []
-
-def work():
-    for _ in range(20):
-        good.append(bool((ops.conv2d(x, w, algorithm="numba:direct") == 72).all()))
-
-workers = [threading.Thread(target=work) for _ in range(3)]
-[worker.start() for worker in workers]
-[worker.join() for worker in workers]
-print(threads.layer(), sum(good))
-"""
-
-
-@pytest.mark.slow
-def test_callers_take_turns_where_the_layer_serves_only_one():
-    environment = {**os.environ, "NUMBA_THREADING_LAYER": "workqueue"}
-    command = [sys.executable, "-c", LAYERS]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["workqueue", "60"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.parametrize(("parent", "code"), [("unused", 0), ("used", 7)])
-def test_a_forked_child(parent, code):
-    done = subprocess.run([sys.executable, "-c", FORKS, parent], check=False, timeout=100)
-    assert done.returncode == code
 
 
 def test_importing_gpuconv_and_its_kernels_loads_no_compiler():

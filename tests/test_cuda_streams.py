@@ -154,12 +154,11 @@ def test_what_cupy_loads_is_the_compilers_own_file(tmp_path, monkeypatch):
     (tmp_path / "k.cu").write_text('extern "C" __global__ void f(REAL* y) { y[0] = 1; }')
     source, loaded = cuda.Source(tmp_path / "k.cu"), []
     cupy = ModuleType("cupy")
-    cupy.cuda = SimpleNamespace(Device=lambda: SimpleNamespace(compute_capability="90"))
     cupy.RawModule = lambda path: SimpleNamespace(get_function=lambda n: loaded.append((path, n)))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setenv("GPUCONV_CACHE", str(tmp_path / "cache"))
     for _ in range(2):  # compiled, and from the cache
-        compiler.load(source, "f", {"REAL": "float"})
+        compiler.load(source, "f", {"REAL": "float"}, "sm_90")
     cubin, _ = compiler.compile_cubin(source, {"REAL": "float"}, "sm_90")
     (path, name), again = loaded
     assert (path, name) == again

@@ -215,7 +215,8 @@ def test_a_check_that_fails_is_a_finding(monkeypatch):
     assert (found.state, found.text) == ("error", "cannot be examined: RuntimeError: it is broken")
 
 
-def test_json_says_the_same(monkeypatch):
+def test_json_says_the_same(monkeypatch, tmp_path):
+    monkeypatch.setenv("GPUCONV_CACHE", str(tmp_path))  # other tests fill the usual one meanwhile
     pretend(monkeypatch, Driver((12, 4), (P100, H100)))
     told = json.loads("\n".join(succeed("doctor", "--json")))
     assert list(told) == ["findings", "usable", "auto", "why"]

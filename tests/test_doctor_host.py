@@ -106,3 +106,19 @@ def test_the_cpus_model(monkeypatch, tmp_path):
     assert host.cpu().state == "ok"
     (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: A CPU @ 3 GHz\n")
     assert host.cpu().text.startswith("A CPU @ 3 GHz, ")
+
+
+def test_a_built_file_may_vanish_while_it_is_counted(monkeypatch, tmp_path):
+    """Others build in the same folder, and rename what they made."""
+    monkeypatch.setenv("GPUCONV_CACHE", str(tmp_path))
+    (tmp_path / "a.so").write_bytes(bytes(3_000_000))
+    (tmp_path / "b.so").write_bytes(bytes(9_000_000))
+    is_file = Path.is_file
+
+    def vanishes(path):
+        found = is_file(path)
+        (tmp_path / "b.so").unlink(missing_ok=True)
+        return found or path.name == "b.so"
+
+    monkeypatch.setattr(Path, "is_file", vanishes)
+    assert host.built_files().text == f"{tmp_path}: 1 files, 3 MB"

@@ -13,6 +13,7 @@ from gpuconv.cuda.libcuda import Driver, Gpu
 from gpuconv.errors import DeviceError
 
 TWO = {"cupy-cuda12x": "14.2.0", "cupy-cuda13x": "14.2.0", "numpy": "2.4.6"}
+HOPPER = device.Device("cuda", "sm_90a")
 OLD = "no GPU: the driver is too old: it runs CUDA"
 
 
@@ -69,8 +70,8 @@ def test_auto_says_in_one_line_why_there_is_no_gpu(monkeypatch, capsys, machine,
 def test_auto_takes_a_gpu_that_ran_a_kernel(monkeypatch, says, cupy):
     pretend(monkeypatch, says, cupy)
     assert driver.missing() is None
-    assert device.auto() == (device.CUDA, "cuda (a probe kernel ran)")
-    assert device.get("cuda") == device.CUDA
+    assert device.auto() == (HOPPER, "cuda (a probe kernel ran)")
+    assert device.get("cuda") == HOPPER
 
 
 def test_what_libcuda_says(monkeypatch):

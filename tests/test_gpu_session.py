@@ -97,8 +97,8 @@ def supervised(monkeypatch, session, script, deadline=60.0):
 
 
 BEGIN = """
-import json, sys, time
-row = dict(step="a", key="x", begun=time.time(), limit={limit})
+import json, os, sys, time
+row = dict(step="a", key="x", begun=time.time(), limit={limit}, process=os.getpid())
 open(sys.argv[1], "a").write(json.dumps(row) + "\\n")
 """
 

@@ -56,5 +56,5 @@ def test_write_replaces_what_is_between_the_markers(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["ladder", "--write"])
     ladder.main()
     assert ladder.shown() == ladder.tables()
-    assert page.read_text().startswith("before\n" + ladder.MARKERS[0] + "\n### What sm_90")
+    assert page.read_text().startswith("before\n" + ladder.MARKERS[0] + "\n### What sm_90a")
     assert page.read_text().endswith(ladder.MARKERS[1] + "after\n")

@@ -203,10 +203,10 @@ def test_views_are_pooled_as_their_copies():
 
 def test_a_few_large_windows_are_pooled_by_another_kernel_than_many_small_ones():
     op, here = registry.get_op("max_pool2d"), device.CPU
-    small = pool.max_problem("max_pool2d", (64, 6, 28, 28), "float32", 2)
-    large = pool.max_problem("max_pool2d", (64, 6, 28, 28), "float32", 28)
-    assert registry.choose(op, small, here).algorithm == "taps"
-    assert registry.choose(op, large, here).algorithm == "windows"
+    small = pool.max_problem("max_pool2d", (64, 6, 28, 28), "float64", 2)
+    large = pool.max_problem("max_pool2d", (64, 6, 28, 28), "float64", 28)
+    assert registry.choose(op, small, here).name == "numpy:taps"
+    assert registry.choose(op, large, here).name == "numpy:windows"
 
 
 # Bad input.
@@ -257,7 +257,7 @@ X = np.zeros((1, 2, 4, 5), np.float32)
         (
             lambda: pool.max_pool2d(X, 2, algorithm="winograd"),
             KernelError,
-            "max_pool2d: no kernel named 'winograd' on cpu; registered: numpy:taps",
+            "max_pool2d: no kernel named 'winograd' on cpu; registered: .*numpy:taps",
         ),
         (
             lambda: pool.max_pool2d_backward(X, np.zeros(X.shape, np.int32), X.shape, 2),

@@ -47,7 +47,7 @@ def usual(build):
 @needs_nvrtc
 @pytest.mark.parametrize("build", list(filter(usual, BUILDS)), ids=lambda b: b.name)
 def test_static_figures(build):
-    holds(build, ["sm_90"])
+    holds(build, [static.LOOP_ARCH])
 
 
 @needs_nvrtc
@@ -66,6 +66,8 @@ def test_the_table_has_a_row_for_every_entry_and_figures_for_every_architecture(
 def test_nothing_in_the_table_spills_and_everything_fits():
     for name, row in static.stored().items():
         for arch in ARCHS:
+            if isinstance(row[arch], str):  # no kernel of it is for that architecture
+                continue
             registers, spilled, _, blocks = row[arch]
             assert spilled == 0, (name, arch)
             assert 0 < registers <= 255, (name, arch)
@@ -84,10 +86,10 @@ def test_a_change_is_told_row_by_row():
 
 def test_blocks_on_a_multiprocessor():
     """Worked by hand from the table of the CUDA C++ Programming Guide."""
-    assert blocks_per_sm("sm_90", threads=256, registers=32, shared=0) == 8  # 64 warps
-    assert blocks_per_sm("sm_90", threads=256, registers=33, shared=0) == 6  # 40 registers taken
+    assert blocks_per_sm("sm_90a", threads=256, registers=32, shared=0) == 8  # 64 warps
+    assert blocks_per_sm("sm_90a", threads=256, registers=33, shared=0) == 6  # 40 registers taken
     assert blocks_per_sm("sm_75", threads=256, registers=32, shared=0) == 4  # 32 warps
-    assert blocks_per_sm("sm_90", threads=256, registers=32, shared=48 * 1024) == 4  # 49 KB of 228
+    assert blocks_per_sm("sm_90a", threads=256, registers=32, shared=48 * 1024) == 4  # 49 KB of 228
     assert blocks_per_sm("sm_86", threads=32, registers=16, shared=0) == 16
     assert blocks_per_sm("sm_86", threads=256, registers=32, shared=100 * 1024) == 0
 

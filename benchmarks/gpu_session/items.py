@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpuconv.device import CUDA, Device
+from gpuconv.device import Device
 from gpuconv.errors import GpuconvError
 
 
@@ -15,12 +15,16 @@ class Unavailable(GpuconvError):
 
 @dataclass(frozen=True)
 class Item:
-    """One piece of work: a row of results. ``limit`` in seconds: after it, the item is killed."""
+    """One piece of work: a row of results. ``limit`` in seconds: after it, the item is killed.
+
+    ``always``: every session does it, for what it makes does not outlive a machine.
+    """
 
     step: str
     key: str
     run: Callable[[], dict[str, Any]]
     limit: float = 120.0
+    always: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,15 @@ class Session:
     @property
     def rehearsal(self) -> bool:
         """Off a GPU everything is small: it shows that the session works, and no speed."""
-        return self.device != CUDA
+        return self.device.kind != "cuda"
+
+    @property
+    def files(self) -> list[Path]:
+        """All that a session may leave."""
+        return [
+            self.rows,
+            *(self.file(f"-{n}") for n in ("summary.md", "tests.log", "sanitizer.log")),
+        ]
 
     def file(self, suffix: str) -> Path:
         """One of the session's files."""

@@ -27,8 +27,8 @@ SHOWN = re.compile(r"cuda|cupy|numpy|numba|nvidia|torch", re.IGNORECASE)
 
 def stem(device: Device) -> str:
     """The device's name as a file name: "nvidia-h100-80gb-hbm3", "emulated"."""
-    name = cuda.gpu().name if device == devices.CUDA else device.kind
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    name = cuda.gpu().name if device.kind == "cuda" else device.kind
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or "gpu"
 
 
 def items(session: Session) -> Iterator[Item]:
@@ -43,7 +43,7 @@ def environment(session: Session) -> dict[str, Any]:
     """Versions of what matters, and the GPU as its driver describes it."""
     packages = {d.metadata["Name"] or "": d.version for d in distributions()}
     return {
-        "gpu": asdict(cuda.gpu()) if session.device == devices.CUDA else None,
+        "gpu": asdict(cuda.gpu()) if session.device.kind == "cuda" else None,
         "driver": asdict(driver) if (driver := libcuda.ask()) else None,
         "python": sys.version.split()[0],
         "platform": platform.platform(),

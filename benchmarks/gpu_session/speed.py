@@ -9,6 +9,7 @@ import numpy as np
 from gpuconv import device as devices
 from gpuconv import registry
 from gpuconv.device import Device
+from gpuconv.errors import KernelError
 from gpuconv.limits import current_limits
 from gpuconv.problem import Problem
 from gpuconv.random import Stream
@@ -20,6 +21,7 @@ from ..workloads import Workload, shrunk, workloads
 from .items import Item, Session, Unavailable
 
 CHECKED = 1e11  # operations: a float64 reference of more is not worth its time
+PLAIN = ("direct", "tiled")  # which kernel computes the reference: the first that there is
 SAMPLES = 4096  # elements of a result that are compared with it
 DRAWN = 1 << 20  # normal values, repeated to fill large arrays
 
@@ -55,7 +57,10 @@ def of_kernel(session: Session, work: Workload, op: Op, kernel: Kernel) -> dict[
     buffer = devices.empty((size,), "uint8", here) if size else None
     ins = tuple(arrays[: len(op.ins)])
     timing = measure(lambda: kernel.run(outs, ins, problem, buffer), here)
-    return {**_row(op, problem, timing), "workspace": size, "error": _error(work, here, outs[0])}
+    error = _error(work, here, outs[0])
+    if error is not None and not error <= kernel.error:  # NaN must fail
+        raise KernelError(f"error of {error:.3g} eps * scale, allowed {kernel.error:g}")
+    return {**_row(op, problem, timing), "workspace": size, "error": error}
 
 
 def of_peer(session: Session, work: Workload, op: Op, peer: peers.Peer) -> dict[str, Any]:
@@ -112,14 +117,15 @@ def _error(work: Workload, here: Device, result: Any) -> float | None:
 
 @lru_cache(maxsize=2)
 def _reference(work: Workload, here: Device) -> tuple[np.ndarray, np.ndarray] | None:
-    """Elements of the result in float64, and of the same on absolute values: direct, on the GPU."""
+    """Elements of the result in float64, and of the same on absolute values, by a plain kernel."""
     op = registry.get_op(work.op)
-    direct = [k for k in op.kernels() if here.kind in k.devices and k.algorithm == "direct"]
-    if op.scale != LINEAR or not direct or op.flops(work.problem) > CHECKED:
+    named = {k.algorithm: k for k in op.kernels() if k.backend == "cuda"}
+    plain = next((named[name] for name in PLAIN if name in named), None)
+    if op.scale != LINEAR or plain is None or op.flops(work.problem) > CHECKED:
         return None
     arrays = [a.astype("f8") if a.dtype == "f4" else a for a in _arrays(op, work.problem, here)]
     absolute = [devices.to_device(np.abs(devices.to_numpy(a)), here) for a in arrays]
-    return _exact(op, direct[0], work, here, arrays), _exact(op, direct[0], work, here, absolute)
+    return _exact(op, plain, work, here, arrays), _exact(op, plain, work, here, absolute)
 
 
 def _exact(op: Op, kernel: Kernel, work: Workload, here: Device, arrays: list[Any]) -> np.ndarray:

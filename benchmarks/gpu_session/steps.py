@@ -8,10 +8,12 @@ from .items import Item, Session
 STEPS = (
     machine.items,  # environment, ceilings
     building.items,  # every kernel compiled, in all processors at once
-    correctness.items,  # battery; the same on the emulated GPU; instructions
-    outside.items,  # tests, compute-sanitizer
+    correctness.items,  # battery
+    training.right,  # losses of training steps
+    outside.items,  # compute-sanitizer, tests
+    correctness.further,  # instructions; the same on the emulated GPU
     speed.items,  # every kernel and peer on the layers of nets
-    training.items,  # training steps
+    training.items,  # seconds of training steps
 )
 
 

@@ -137,9 +137,25 @@ class Code:
             vector = self.build.insert_element(vector, value, ir.Constant(ir.IntType(32), lane))
         return vector
 
+    def number(self, value: float) -> Any:
+        """A vector of one number."""
+        return ir.Constant(self._vector, [value] * self._lanes)
+
     def zero(self) -> Any:
         """A vector of zeros."""
-        return ir.Constant(self._vector, [0.0] * self._lanes)
+        return self.number(0.0)
+
+    def space(self, vectors: int) -> Any:
+        """The address of room for this many vectors, as long as the function runs."""
+        with self.build.goto_entry_block():
+            room = self.build.alloca(self._vector, ir.Constant(ir.IntType(32), vectors))
+            room.align = BYTES * self._lanes
+            return self.build.ptrtoint(room, INT)
+
+    def between(self, value: Any, low: Any, high: Any) -> Any:
+        """Whether low <= value < high."""
+        least = self.build.icmp_signed(">=", value, low)
+        return self.build.and_(least, self.build.icmp_signed("<", value, high))
 
     def load(self, address: Any, offset: int = 0) -> Any:
         """The vector at ``offset`` elements behind an address."""

@@ -7,26 +7,27 @@
 
     double.each(x.size, x=x, y=y, size=x.size)  # double(g, 0), ..., double(g, x.size - 1)
 
-Only one function of the whole package is compiled with Numba's ``parallel=True``, which takes a
-second and more for each: it calls a task, by its address, for every index. Tasks must not depend on
-each other, nor on the order they come in.
+Nothing is compiled with Numba's ``parallel=True``, which takes a second and more for each function:
+the threads of pool.py call a task, by its address, for every index. Tasks must not depend on each
+other, nor on the order they come in.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from threading import RLock
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import carray, prange, types
+from numba import carray, types
 from numba.extending import intrinsic
 
 from .. import _cache
 from . import native, progress, threads
+from .pool import pool
 
 INT = types.int64
 _COMPILING = RLock()
@@ -92,18 +93,6 @@ def _cached() -> Iterator[None]:
             numba.config.CACHE_DIR = kept
 
 
-def _each(function: int, count: int, fields: int) -> None:
-    for i in prange(count):
-        call(function, (fields, i))
-
-
-@cache
-def _run() -> Any:
-    kind = types.void(INT, INT, INT)
-    with _cached():
-        return numba.njit(kind, parallel=True, nogil=True, cache=True)(_each)
-
-
 class Task:
     """A function ``(g, i)`` of its fields and an index; compiled at the first ``each``."""
 
@@ -125,15 +114,14 @@ class Task:
         """Run the task for every index below ``count``, on all threads; returns when all are done.
 
         A field is an integer, or an array (or None) for its address. Raises TypeError unless they
-        are the task's own fields, and DeviceError in a forked child.
+        are the task's own fields.
         """
         self._run(count, np.empty(len(self._names), np.int64), fields, {})
 
     def over(self, count: int, *values: int) -> None:
         """Run the task as ``each`` does, with the values of all of its fields in their order."""
         if count:
-            fields = np.array(values, np.int64)
-            threads.run(_run(), self._address, count, fields.ctypes.data)
+            self._start(count, np.array(values, np.int64))
 
     def bind(self, **known: Any) -> "Bound":
         """The task with some of its fields, for calls that differ in the others only.
@@ -149,7 +137,10 @@ class Task:
             raise self._wrong({*fields, *known})
         self._fill(values, fields)
         if count:
-            threads.run(_run(), self._address, count, values.ctypes.data)
+            self._start(count, values)
+
+    def _start(self, count: int, values: np.ndarray) -> None:
+        pool().run(self._address, values.ctypes.data, count, threads.get_num_threads())
 
     def _fill(self, values: np.ndarray, fields: dict[str, Any]) -> None:
         places = self._places

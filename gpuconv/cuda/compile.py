@@ -40,7 +40,7 @@ def version(bindings: Any) -> str:
 
 
 def compile_cubin(source: "Source", macros: dict[str, str], arch: str) -> tuple[bytes, str]:
-    """The cubin for ``arch`` ("sm_90") and the assembler's log.
+    """The cubin for ``arch`` ("sm_90a") and the assembler's log.
 
     Raises KernelError with file, line and options where the source does not compile, or where
     there is no NVRTC.
@@ -116,8 +116,11 @@ def cubin_file(source: "Source", macros: dict[str, str], arch: str) -> Path:
     return artifact(f"{source.path.stem}-{arch}-{name}.cubin", make)
 
 
-def load(source: "Source", entry: str, macros: dict[str, str]) -> Any:
-    """The entry on the current CUDA device, as a function of (grid, block, args, shared_mem)."""
+def load(source: "Source", entry: str, macros: dict[str, str], arch: str) -> Any:
+    """The entry on the current GPU, whose architecture is ``arch``.
+
+    A function of (grid, block, args, shared_mem).
+    """
     import cupy
 
     if nvrtc()[0] is None:
@@ -126,6 +129,5 @@ def load(source: "Source", entry: str, macros: dict[str, str]) -> Any:
         tag = f"-DGPUCONV_SOURCE=0x{source.digest[:12]}"  # CuPy's cache does not see our headers
         module = cupy.RawModule(code=source.text, options=("-std=c++17", tag, *folders, *options))
     else:
-        arch = f"sm_{cupy.cuda.Device().compute_capability}"
         module = cupy.RawModule(path=str(cubin_file(source, macros, arch)))
     return module.get_function(entry)

@@ -9,7 +9,7 @@ from .. import emulator
 from ..emulator.array import EmulatedArray
 from ..errors import DeviceError
 from .arguments import check_arguments
-from .arrays import is_cuda
+from .arrays import arch, current, gpu_of, is_cuda
 from .recording import Launch, recorded
 
 if TYPE_CHECKING:
@@ -49,15 +49,16 @@ class Function:
             listed = ", ".join(sorted(places)) or "no device"
             raise DeviceError(f"{self.entry}: its arrays live on {listed}; expected one GPU")
         if 0 not in grid and not recorded(Launch(self, grid, block, tuple(args), shared_mem)):
-            function = self._emulated() if "emulated" in places else self._cuda()
+            function = self._emulated() if "emulated" in places else self._cuda(args)
             function(grid, block, tuple(args), shared_mem=shared_mem)
 
-    def _cuda(self) -> Any:
+    def _cuda(self, args: Sequence[Any]) -> Any:
         from .compile import load
 
-        if "cuda" not in self._compiled:
-            self._compiled["cuda"] = load(self.source, self.entry, self.macros)
-        return self._compiled["cuda"]
+        require_current(self.entry, args)
+        if (here := arch()) not in self._compiled:  # another GPU may be of another architecture
+            self._compiled[here] = load(self.source, self.entry, self.macros, here)
+        return self._compiled[here]
 
     def _emulated(self) -> Any:
         options = emulator.current_options()
@@ -70,6 +71,17 @@ class Function:
         return lambda grid, block, args, shared_mem: function(
             grid, block, args, shared_mem, order=options.order, seed=options.seed
         )
+
+
+def require_current(entry: str, args: Sequence[Any]) -> None:
+    """Raise DeviceError for arrays of another GPU than the current one, which would launch."""
+    here = current()
+    for at in (gpu_of(a) for a in args if is_cuda(type(a))):
+        if at != here:
+            raise DeviceError(
+                f"{entry}: its arrays live on GPU {at}, but GPU {here} is the current one; launch "
+                f"inside 'with cupy.cuda.Device({at}):'"
+            )
 
 
 def place(kind: type) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from ..emulator import NumbaFunction, current_options
 from ..errors import DeviceError, DtypeError, KernelError
 from . import numba_gpu
-from .launch import Dim, place
+from .launch import Dim, place, require_current
 
 if find_spec("numba_cuda") is None:
     raise ModuleNotFoundError("the package numba-cuda is not installed", name="numba-cuda")
@@ -80,6 +80,7 @@ def launch(kernel: Jitted, grid: Dim, block: Dim, args: Sequence[Any]) -> None:
     if "emulated" in places:
         kernel.simulated(grid, block, args, current_options())
     else:
+        require_current(name, arrays)
         numba_gpu.launch(kernel.compiled, grid, block, args)
 
 

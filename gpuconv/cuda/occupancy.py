@@ -32,7 +32,7 @@ MULTIPROCESSORS = {
     "sm_80": Multiprocessor(64, 32, 164 * KIB, 163 * KIB),
     "sm_86": Multiprocessor(48, 16, 100 * KIB, 99 * KIB),
     "sm_89": Multiprocessor(48, 24, 100 * KIB, 99 * KIB),
-    "sm_90": Multiprocessor(64, 32, 228 * KIB, 227 * KIB),
+    "sm_90a": Multiprocessor(64, 32, 228 * KIB, 227 * KIB),
     "sm_100": Multiprocessor(64, 32, 228 * KIB, 227 * KIB),
     "sm_120": Multiprocessor(48, 24, 100 * KIB, 99 * KIB),
 }

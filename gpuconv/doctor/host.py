@@ -82,5 +82,13 @@ def built_files() -> Finding:
     if used != wanted:
         text = f"{wanted} cannot be written: what is built lasts for one process only"
         return Finding(name, "warning", text, remedy)
-    sizes = [file.stat().st_size for file in used.iterdir() if file.is_file()]
+    sizes = [size for size in map(_size, used.iterdir()) if size is not None]
     return Finding(name, "ok", f"{used}: {len(sizes)} files, {sum(sizes) / 1e6:,.0f} MB")
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None for what is none, or is gone since: other processes build meanwhile."""
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except OSError:
+        return None

@@ -1,7 +1,6 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -182,7 +181,6 @@ def takes_any_format(kind: type[Layer]) -> bool:
     return declared(kind, "formats") == "any"
 
 
-@cache
 def declared(kind: type[Layer], name: str) -> Any:
     """What a class says of itself in ``formats``, ``epilogues`` or ``epilogue``.
 

@@ -124,7 +124,7 @@ def _check_out(op: Op, problem: Problem, device: Device, out: Any, ins: tuple) -
 def _require_writable(op: str, name: str, array: Any) -> None:
     if not array.flags.c_contiguous:
         raise ShapeError(f"{op}: {name} is updated in place and must be contiguous")
-    if not array.flags.writeable:
+    if not getattr(array.flags, "writeable", True):  # CuPy has no read-only arrays
         raise OptionError(f"{op}: {name} is updated in place but read-only; give a copy of it")
 
 

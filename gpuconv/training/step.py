@@ -6,6 +6,7 @@ from .. import device as devices
 from ..errors import OptionError
 from ..layers import Layer
 from ..random import Stream
+from .folding import folded, state
 from .optimizers import Optimizer
 
 
@@ -53,16 +54,25 @@ class TrainStep:
 class InferenceStep:
     """``step(images) -> prediction``: the net in evaluation mode, nothing kept.
 
-    Raises OptionError for what is no net.
+    Batch normalisation behind a convolution is folded into its weights, anew when a value of the
+    net has changed: results may differ from the net's by rounding. Raises OptionError for what is
+    no net.
     """
 
     def __init__(self, net: Layer) -> None:
         if not isinstance(net, Layer):
             raise OptionError(f"InferenceStep: expected a net, got {net!r}")
         self.net = net
+        self._planned: tuple[list, Layer] | None = None
 
     def __call__(self, images: Any) -> Any:
         parameters = self.net.parameters()
         if parameters:
             images = devices.to_device(images, devices.of(parameters[0].value))
-        return self.net(images)
+        return self._plan()(images)
+
+    def _plan(self) -> Layer:
+        now = state(self.net)
+        if self._planned is None or self._planned[0] != now:
+            self._planned = now, folded(self.net)
+        return self._planned[1]

@@ -13,9 +13,10 @@ def _bins(size: int, count: int) -> list[tuple[int, slice]]:
 
 
 def _cost(problem: AdaptivePool2dProblem, device: Device) -> float:
-    """Seconds: NumPy's calls, its start on every row, and the reading of x."""
-    rows = problem.n * problem.c * problem.h
-    return 2e-5 + 1e-5 * (problem.p + problem.q) + rows * (1.5e-8 + 4e-10 * problem.w)
+    """Seconds: NumPy's calls, its start on every row and every bin, and the reading of x."""
+    planes, bins = problem.n * problem.c, problem.p * problem.q
+    row = 1.5e-8 + 4e-10 * problem.w
+    return 2e-5 + 1e-5 * (problem.p + problem.q) + planes * (problem.h * row + 8e-8 * bins)
 
 
 def _backward_cost(problem: AdaptivePool2dProblem, device: Device) -> float:

@@ -73,7 +73,7 @@ def blocks(roles: Roles, level: str) -> Blocks:
         return _per_lane(roles)
     lanes = cpu.lanes_for(roles.results)
     results = table(roles.groups, roles.results, lanes)
-    weights = _weights(roles, results)
+    weights = first_weights(roles, results)
     shared = len(results) // roles.groups
     cell = _cell(roles)
     sources = table(roles.groups, roles.inputs, cell)
@@ -105,7 +105,7 @@ def _per_lane(roles: Roles) -> Blocks:
     channel = np.arange(roles.inputs)[None, :, None]
     first = results[:, None, :] // roles.results * roles.inputs
     sources = np.where(results[:, None, :] < 0, -1, first + channel).reshape(-1, lanes)
-    weights = _weights(roles, results)
+    weights = first_weights(roles, results)
     return Blocks(lanes, lanes, 1, True, roles.inputs, 1, results, sources, weights)
 
 
@@ -120,6 +120,7 @@ def table(groups: int, channels: int, lanes: int) -> np.ndarray:
     return np.where(own < channels, first + own, -1).reshape(-1, lanes).astype(np.int64)
 
 
-def _weights(roles: Roles, results: np.ndarray) -> np.ndarray:
+def first_weights(roles: Roles, results: np.ndarray) -> np.ndarray:
+    """Where the weights of each result begin, -1 for lanes without one."""
     group, own = np.divmod(results, roles.results)
     return np.where(results < 0, -1, group * roles.group_step + own * roles.result_step)

@@ -21,6 +21,7 @@ TARGET = 16 << 20  # bytes of source and results worked on at once: a share of t
 TASKS = 32  # that an operation is cut into, at least, where it can be
 CHAIN = 512  # terms of one sum, about, before it is added to the total
 PIXEL = 1, 1, (1, 1), ((0, 0), (0, 0))  # window, stride and padding of a convolution 1 x 1
+POINTS = 256  # outputs of which a weight gradient's operands stay in the first cache
 UNROLLED = 16  # weights of a row that a tile's code writes out, at most
 
 
@@ -151,6 +152,12 @@ class Plan:
         return max(1, min(self.problem.n, ceil(TASKS / tasks)))
 
     @cached_property
+    def chunk(self) -> int:
+        """Groups of inputs that one task of the weight gradient works on, one after the other."""
+        tasks = self.slices * len(self.blocks.results) * self.blocks.groups
+        return cut(self.blocks.groups, max(1, tasks // TASKS)).size
+
+    @cached_property
     def parts(self) -> list[int]:
         """Sizes of the workspace's parts: source, blocked results, each class's weights."""
         results = 0 if self.writes_in_place else self._results()
@@ -176,14 +183,22 @@ def _is_canonical(table: np.ndarray, lanes: int) -> bool:
     return np.array_equal(table, _numba_blocks.table(1, count, lanes))
 
 
+def _row(pixels: int) -> int:
+    """Pixels of a row that a plane of so many is cut into: the most that the first cache holds."""
+    most = max(width for width in range(1, POINTS + 1) if pixels % width == 0)
+    return most if most >= POINTS // 4 else pixels
+
+
 @lru_cache
 def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
     """The plan of a convolution, or of its data gradient, on a CPU of this level.
 
-    A window of one pixel does not see rows: its plane becomes one long row, cut into full tiles.
+    A window of one pixel does not see rows: its plane is cut into longer ones, of full tiles.
     """
     if (problem.r, problem.s, problem.stride, problem.padding) == PIXEL:
-        problem = replace(problem, h=1, w=problem.h * problem.w)
+        pixels = problem.h * problem.w
+        width = _row(pixels)
+        problem = replace(problem, h=pixels // width, w=width)
     if is_backward:
         roles, classes = _numba_blocks.backward(problem), _axes.backward(problem)
         source = problem.p, problem.q

@@ -17,9 +17,8 @@ from gpuconv.cpu.jit import Bound
 from . import _axes
 from . import _numba_plan as planning
 from . import _numba_tasks as tasks
-from ._numba_plan import BYTES, CHAIN, Plan
+from ._numba_plan import BYTES, CHAIN, POINTS, Plan
 
-POINTS = 256  # outputs of which a weight gradient's operands stay in the first cache
 KEPT = 512  # tasks that are put together, for about as many different convolutions
 Work = tuple[int, Bound]  # how many indices, and the task
 
@@ -38,17 +37,17 @@ def convolve(
         result.fill(0)
     space, out, *packed = parts
     for number, place in enumerate(packed):
-        each(_pack(plan, number), weight=weight, packed=place)
-    ends = {"bias": _in_lanes(plan, bias), "relu": int(relu)}
+        each(pack(plan, number), weight=weight, packed=place)
+    ends = {"bias": in_lanes(plan, bias), "relu": int(relu)}
     for image, count in plan.passes():
-        begin = _blocked(plan, source, image, count, space)
+        begin = blocked(plan, source, image, count, space)
         for number, place in enumerate(packed):
-            out = _address(result[image:]) if plan.writes_in_place else out
+            out = address(result[image:]) if plan.writes_in_place else out
             sources = {"source": begin + plan.start(plan.classes[number]), "packed": place}
             each(_sweep(plan, number, count), **sources, **ends, out=out)
             if not plan.writes_in_place:
-                each(_unblock(plan, number, count), blocked=out, y=result[image:])
-    _silence(plan, result)
+                each(unblock(plan, number, count), blocked=out, y=result[image:])
+    silence(plan, result)
 
 
 def each(work: Work, **fields: Any) -> None:
@@ -66,13 +65,14 @@ def weight_gradient(
         dweight.fill(0)
         return
     for image, count in plan.passes():
-        begin = _blocked(plan, x, image, count, space) + plan.start(plan.classes[0])
-        slopes = _slopes(plan, dy, image, count, slope)
-        each(_gather(plan, count), source=begin, slope=slopes, packed=packed, first=image)
-    each(_unpack(plan), weight=dweight, packed=packed)
+        begin = blocked(plan, x, image, count, space) + plan.start(plan.classes[0])
+        shaped = slopes(plan, dy, image, count, slope)
+        each(_gather(plan, count), source=begin, slope=shaped, packed=packed, first=image)
+    each(unpack(plan, plan.slices), weight=dweight, packed=packed)
 
 
-def _in_lanes(plan: Plan, bias: np.ndarray | None) -> np.ndarray | None:
+def in_lanes(plan: Plan, bias: np.ndarray | None) -> np.ndarray | None:
+    """The bias in the order of the results' lanes."""
     if bias is None:
         return None
     table = plan.blocks.results
@@ -96,24 +96,27 @@ def _weights(plan: Plan, number: int) -> dict[str, Any]:
 
 
 @lru_cache(KEPT)
-def _pack(plan: Plan, number: int) -> Work:
+def pack(plan: Plan, number: int) -> Work:
+    """Puts the weights of a class in the order that a tile reads them."""
     return len(plan.blocks.results), tasks.pack.bind(**_weights(plan, number))
 
 
 @lru_cache(KEPT)
-def _unpack(plan: Plan) -> Work:
+def unpack(plan: Plan, slices: int) -> Work:
+    """Adds up slices of the weight gradient, and puts it where it belongs."""
     blocks = len(plan.blocks.results)
-    return blocks, tasks.unpack.bind(**_weights(plan, 0), blocks=blocks, slices=plan.slices)
+    return blocks, tasks.unpack.bind(**_weights(plan, 0), blocks=blocks, slices=slices)
 
 
-def _address(array: np.ndarray) -> int:
+def address(array: np.ndarray) -> int:
+    """Where the array begins."""
     return int(array.__array_interface__["data"][0])
 
 
-def _blocked(plan: Plan, source: np.ndarray, image: int, count: int, space: int) -> int:
+def blocked(plan: Plan, source: np.ndarray, image: int, count: int, space: int) -> int:
     """The address of ``count`` images in the plan's layout, with their zeros."""
     if plan.reads_in_place:
-        return _address(source[image:])
+        return address(source[image:])
     each(_block(plan, count), x=source[image:], blocked=space)
     return space
 
@@ -128,10 +131,10 @@ def _block(plan: Plan, count: int) -> Work:
     return count * len(table), _reorder(table, plan.inside, h, w, sizes)
 
 
-def _slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> int:
+def slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> int:
     """The address of ``count`` images of dy in the blocks of the results."""
     if plan.is_result_blocked:
-        return _address(dy[image:])
+        return address(dy[image:])
     each(_block_slope(plan, count), x=dy[image:], blocked=space)
     return space
 
@@ -156,7 +159,8 @@ def _lanes_of(table: np.ndarray, width: int) -> int:
 
 
 @lru_cache(KEPT)
-def _unblock(plan: Plan, number: int, count: int) -> Work:
+def unblock(plan: Plan, number: int, count: int) -> Work:
+    """Puts the blocked results of a class, of ``count`` images, where they belong."""
     (rows, cols), table = plan.classes[number], plan.blocks.results
     h, w = plan.target
     fields = {
@@ -177,7 +181,7 @@ def _unblock(plan: Plan, number: int, count: int) -> Work:
     return count * len(table), tasks.unblock.bind(**fields, **more)
 
 
-def _silence(plan: Plan, y: np.ndarray) -> None:
+def silence(plan: Plan, y: np.ndarray) -> None:
     """Lanes of y that hold no channel must be 0 for whoever reads it."""
     idle = plan.roles.groups * plan.roles.results % plan.outside
     if idle:
@@ -236,7 +240,8 @@ def _gather(plan: Plan, count: int) -> Work:
     is_deep = blocks.depth > 1
     tiles = planning.cut(blocks.depth if is_deep else len(cols.taps), cpu.rows_for(blocks.lanes))
     tile, last = (planning.outer_tile(blocks, cols, n) for n in (tiles.size, tiles.last))
-    return plan.slices * len(blocks.results) * blocks.groups, tasks.gather.bind(
+    chunks = ceil(blocks.groups / plan.chunk)
+    return plan.slices * len(blocks.results) * chunks, tasks.gather.bind(
         **_walk(plan, plan.classes[0]),
         tile=native.address(tile),
         last_tile=native.address(last),
@@ -247,6 +252,8 @@ def _gather(plan: Plan, count: int) -> Work:
         taps_across=len(cols.taps) if is_deep else 1,
         across=BYTES * cols.step * blocks.cell,
         part=max(1, POINTS // cols.results),
+        chunk=plan.chunk,
+        chunks=chunks,
         slices=plan.slices,
         images=count,
     )

@@ -43,13 +43,15 @@ def frame(g, i):
     blocked = floats(g.blocked + 4 * i * g.padded_h * wide, (g.padded_h, wide))
     x, left = floats(g.x + 4 * i * g.h * size, (g.h, size)), g.left * g.cell
     for row in range(g.padded_h):
-        line = blocked[row]
-        for at in range(wide):
+        line, inside = blocked[row], g.top <= row < g.top + g.h
+        for at in range(left if inside else wide):
             line[at] = 0
-        if g.top <= row < g.top + g.h:
-            source, target = x[row - g.top], blocked[row, left:]
+        if inside:
+            source, target, right = x[row - g.top], line[left:], line[left + size :]
             for at in range(size):
                 target[at] = source[at]
+            for at in range(right.size):
+                right[at] = 0
 
 
 @task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
@@ -160,27 +162,27 @@ def sweep(g, i):
 @task(
     "source image row line group  slope blocks shared rows cols lanes  "
     "packed packed_size packed_group  tile last_tile tiles height last_height advance  "
-    "groups taps_down down taps_across across  part slices first images"
+    "groups taps_down down taps_across across  part chunk chunks slices first images"
 )
 def gather(g, i):
-    """The gradient of the weights between a group of inputs and a block, over a slice of images.
+    """The gradient of the weights between some groups of inputs and a block, over some images.
 
     A tile adds up ``part`` rows of outputs before that is added to the total: a long chain of sums
-    loses digits.
+    loses digits. These rows of the slope stay in the first cache for every group.
     """
-    s, b, k = i // g.groups // g.blocks, i // g.groups % g.blocks, i % g.groups
-    packed = g.packed + (s * g.blocks + b) * g.packed_size + k * g.packed_group
-    size = 4 * g.cols * g.lanes
+    s, b, begin = i // g.chunks // g.blocks, i // g.chunks % g.blocks, i % g.chunks * g.chunk
+    end, size = min(begin + g.chunk, g.groups), 4 * g.cols * g.lanes
+    points = (g.cols // UNROLLED, g.cols % UNROLLED)
     for n in range((s + g.slices - g.first % g.slices) % g.slices, g.images, g.slices):
-        source = g.source + n * g.image + b // g.shared * g.row + k * g.group
+        source = g.source + n * g.image + b // g.shared * g.row
         slope = g.slope + (n * g.blocks + b) * g.rows * size
         for row in range(0, g.rows, g.part):
             add = 1 if row > 0 or g.first + n >= g.slices else 0
             walk = (min(g.part, g.rows - row), g.line, size)
-            points = (g.cols // UNROLLED, g.cols % UNROLLED)
-            c = packed
-            for tap in range(g.taps_down * g.taps_across):
-                a = source + row * g.line
+            c = g.packed + (s * g.blocks + b) * g.packed_size + begin * g.packed_group
+            for step in range((end - begin) * g.taps_down * g.taps_across):
+                tap, k = step % (g.taps_down * g.taps_across), step // (g.taps_down * g.taps_across)
+                a = source + row * g.line + (begin + k) * g.group
                 a += tap // g.taps_across * g.down + tap % g.taps_across * g.across
                 for t in range(g.tiles):
                     tile = g.tile if t < g.tiles - 1 else g.last_tile

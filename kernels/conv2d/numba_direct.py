@@ -20,6 +20,7 @@ from typing import Any
 from gpuconv import cpu
 from gpuconv.device import Device
 
+from . import _cpu_cost as cost
 from . import _numba_plan as planning
 from ._numpy import refuses
 from .op import Conv2dProblem, conv2d, conv2d_input, conv2d_weight
@@ -49,7 +50,9 @@ DECLARED: dict[str, Any] = {
 }
 
 
-@conv2d.kernel("direct", workspace=_workspace, refuses=refuses, **DECLARED)
+@conv2d.kernel(
+    "direct", workspace=_workspace, refuses=refuses, **DECLARED, cost=cost.direct("conv2d")
+)
 def forward(outs, ins, problem, work):
     """y = sum over c, r, s of x * weight, with bias and ReLU before y is stored."""
     from . import _numba_run as run
@@ -59,7 +62,9 @@ def forward(outs, ins, problem, work):
     run.convolve(plan, y, x, weight, places, bias, problem.epilogue == "relu")
 
 
-@conv2d_input.kernel("direct", workspace=_input_workspace, **DECLARED)
+@conv2d_input.kernel(
+    "direct", workspace=_input_workspace, **DECLARED, cost=cost.direct("conv2d_input")
+)
 def input_gradient(outs, ins, problem, work):
     """dx = sum over the results that an input took part in."""
     from . import _numba_run as run
@@ -68,7 +73,9 @@ def input_gradient(outs, ins, problem, work):
     run.convolve(plan, dx, dy, weight, planning.carve(work, plan.parts))
 
 
-@conv2d_weight.kernel("direct", workspace=_weight_workspace, **DECLARED)
+@conv2d_weight.kernel(
+    "direct", workspace=_weight_workspace, **DECLARED, cost=cost.direct("conv2d_weight")
+)
 def weight_gradient(outs, ins, problem, work):
     """dweight = sum over all results of dy * x."""
     from . import _numba_run as run

@@ -9,6 +9,7 @@ import numpy as np
 from gpuconv.device import Device
 from gpuconv.shapes import Shape
 
+from . import _cpu_cost as cost
 from . import _numpy as shared
 from .op import Conv2dProblem, conv2d, conv2d_input, conv2d_weight
 
@@ -44,7 +45,14 @@ def _at(problem: Conv2dProblem, weight: np.ndarray, r: int, s: int) -> np.ndarra
     return np.ascontiguousarray(weight[:, :, r, s]).reshape(problem.groups, problem.kg, -1)
 
 
-@conv2d.kernel("direct", backend="numpy", rank=60, workspace=_workspace, refuses=shared.refuses)
+@conv2d.kernel(
+    "direct",
+    backend="numpy",
+    rank=60,
+    workspace=_workspace,
+    refuses=shared.refuses,
+    cost=cost.shifts("conv2d"),
+)
 def forward(outs, ins, problem, work):
     """y = sum over weight positions of weight @ shifted input."""
     (y,), (x, weight, bias) = outs, ins
@@ -60,7 +68,9 @@ def forward(outs, ins, problem, work):
         shared.finish(problem, y[i], bias)
 
 
-@conv2d_weight.kernel("direct", backend="numpy", rank=60, workspace=_workspace)
+@conv2d_weight.kernel(
+    "direct", backend="numpy", rank=60, workspace=_workspace, cost=cost.shifts("conv2d_weight")
+)
 def weight_gradient(outs, ins, problem, work):
     """dweight at one position = sum over images of dy @ shifted input^T."""
     (dweight,), (x, dy) = outs, ins
@@ -75,7 +85,9 @@ def weight_gradient(outs, ins, problem, work):
             dweight[:, :, r, s] += part.reshape(problem.k, problem.cg)
 
 
-@conv2d_input.kernel("direct", backend="numpy", rank=60, workspace=_workspace)
+@conv2d_input.kernel(
+    "direct", backend="numpy", rank=60, workspace=_workspace, cost=cost.shifts("conv2d_input")
+)
 def input_gradient(outs, ins, problem, work):
     """dx = sum over weight positions of weight^T @ dy, each added where it came from."""
     (dx,), (dy, weight) = outs, ins

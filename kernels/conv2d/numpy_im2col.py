@@ -12,6 +12,7 @@ import numpy as np
 from gpuconv.device import Device
 from gpuconv.shapes import Shape
 
+from . import _cpu_cost as cost
 from . import _numpy as shared
 from .op import Conv2dProblem, conv2d, conv2d_input, conv2d_weight
 
@@ -63,7 +64,14 @@ def _pieces(problem: Conv2dProblem, rows: int) -> Iterator[tuple[slice, slice]]:
         yield part, slice(part.start * problem.q, part.stop * problem.q)
 
 
-@conv2d.kernel("im2col", backend="numpy", rank=40, workspace=_workspace, refuses=shared.refuses)
+@conv2d.kernel(
+    "im2col",
+    backend="numpy",
+    rank=40,
+    workspace=_workspace,
+    refuses=shared.refuses,
+    cost=cost.im2col("conv2d"),
+)
 def forward(outs, ins, problem, work):
     """y = weight @ columns, block by block."""
     (y,), (x, weight, bias) = outs, ins
@@ -79,7 +87,13 @@ def forward(outs, ins, problem, work):
         shared.finish(problem, y[i], bias)
 
 
-@conv2d_weight.kernel("im2col", backend="numpy", rank=40, workspace=_weight_workspace)
+@conv2d_weight.kernel(
+    "im2col",
+    backend="numpy",
+    rank=40,
+    workspace=_weight_workspace,
+    cost=cost.im2col("conv2d_weight"),
+)
 def weight_gradient(outs, ins, problem, work):
     """dweight = sum of dy @ columns^T over images, in the order of the batch."""
     (dweight,), (x, dy) = outs, ins
@@ -97,7 +111,9 @@ def weight_gradient(outs, ins, problem, work):
             total += product.sum(0)
 
 
-@conv2d_input.kernel("im2col", backend="numpy", rank=40, workspace=_workspace)
+@conv2d_input.kernel(
+    "im2col", backend="numpy", rank=40, workspace=_workspace, cost=cost.im2col("conv2d_input")
+)
 def input_gradient(outs, ins, problem, work):
     """columns = weight^T @ dy, then every column is added back to its window (col2im)."""
     (dx,), (dy, weight) = outs, ins

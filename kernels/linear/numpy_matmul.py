@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from .._cpu_cost import arithmetic
+from .._cpu_cost import threaded_blas
 from .op import linear, linear_input, linear_weight
-
-RATE = 7e10  # FLOPs a second of one core
 
 
 def _refuses(problem, device):
@@ -13,7 +11,7 @@ def _refuses(problem, device):
     return None if known else f"knows no epilogue {problem.epilogue!r}"
 
 
-@linear.kernel("matmul", backend="numpy", refuses=_refuses, cost=arithmetic(linear, "numpy", RATE))
+@linear.kernel("matmul", backend="numpy", refuses=_refuses, cost=threaded_blas(linear))
 def forward(outs, ins, problem, work):
     """y = x @ weight^T + bias."""
     (y,), (x, weight, bias) = outs, ins
@@ -24,14 +22,14 @@ def forward(outs, ins, problem, work):
         np.maximum(y, 0, out=y)
 
 
-@linear_input.kernel("matmul", backend="numpy", cost=arithmetic(linear_input, "numpy", RATE))
+@linear_input.kernel("matmul", backend="numpy", cost=threaded_blas(linear_input))
 def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
     (dx,), (dy, weight) = outs, ins
     np.matmul(dy, weight, out=dx)
 
 
-@linear_weight.kernel("matmul", backend="numpy", cost=arithmetic(linear_weight, "numpy", RATE))
+@linear_weight.kernel("matmul", backend="numpy", cost=threaded_blas(linear_weight))
 def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
     (dweight,), (x, dy) = outs, ins

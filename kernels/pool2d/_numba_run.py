@@ -19,6 +19,7 @@ from ._numba_axes import Windows
 
 TASKS = 32  # that an operation is cut into, at least, where it can be
 BYTES = 4  # of an element
+TARGET = 1 << 21  # bytes that planes take in blocks at once, so that they stay in a cache
 Run = Callable[[tuple, tuple], None]
 
 
@@ -26,22 +27,31 @@ def _is_blocked(problem: Any) -> bool:
     return problem.format != "NCHW" and problem.spec("x")[0][-1] > 1
 
 
-def _shape(problem: Any, name: str) -> tuple[int, ...]:
-    """An array in blocks of planes."""
-    n, c, h, w = problem.plain_shape(name)
-    width = next(lanes for lanes in (4, 8, 16) if n * c <= lanes or lanes == 16)
-    return 1, ceil(n * c / width), h, w, width
-
-
 def workspace(*names: str) -> Callable[[Any, Device], int]:
     """Bytes for these arrays in blocks, where they come in NCHW."""
 
     def size(problem: Any, device: Device) -> int:
-        if _is_blocked(problem):
-            return 0
-        return BYTES * sum(prod(_shape(problem, name)) for name in names)
+        return 0 if _is_blocked(problem) else _chunk(problem, names)[1]
 
     return size
+
+
+@lru_cache
+def _chunk(problem: Any, names: tuple[str, ...]) -> tuple[int, int]:
+    """How many planes are reordered at once, and the bytes that they take in blocks."""
+    width, each = _width(problem), sum(prod(_plane(problem, name)) for name in names)
+    blocks = max(1, TARGET // (BYTES * width * each))
+    blocks = min(blocks, ceil(problem.n * problem.c / width))
+    return blocks * width, BYTES * blocks * width * each
+
+
+def _width(problem: Any) -> int:
+    planes = problem.n * problem.c
+    return next(lanes for lanes in (4, 8, 16) if planes <= lanes or lanes == 16)
+
+
+def _plane(problem: Any, name: str) -> tuple[int, ...]:
+    return tuple(problem.plain_shape(name)[2:])
 
 
 def in_blocks(
@@ -53,22 +63,30 @@ def in_blocks(
     if _is_blocked(problem):
         run(tuple(outs.values()), tuple(ins.values()))
         return
+    planes = problem.n * problem.c
+    flat = {
+        name: array.reshape(1, planes, *_plane(problem, name))
+        for name, array in {**outs, **ins}.items()
+    }
+    step = _chunk(problem, tuple(flat))[0]
+    for first in range(0, planes, step):
+        some = {name: array[:, first : first + step] for name, array in flat.items()}
+        places = _places(some, _width(problem), work)
+        for name in ins:
+            layout.to_blocks(some[name].view(np.float32), places[name].view(np.float32))
+        run(tuple(places[name] for name in outs), tuple(places[name] for name in ins))
+        for name in outs:
+            layout.to_planes(places[name].view(np.float32), some[name].view(np.float32))
+
+
+def _places(arrays: dict[str, np.ndarray], width: int, work: np.ndarray) -> dict[str, np.ndarray]:
+    """A place in the workspace for each array in blocks; the types stay."""
     places, begin = {}, 0
-    for name, array in {**outs, **ins}.items():
-        shape = _shape(problem, name)
-        part = work[begin : begin + BYTES * prod(shape)]
-        places[name], begin = part.view(array.dtype).reshape(shape), begin + part.size
-    for name, array in ins.items():
-        layout.to_blocks(_planes(problem, name, array), places[name].view(np.float32))
-    run(tuple(places[name] for name in outs), tuple(places[name] for name in ins))
-    for name, array in outs.items():
-        layout.to_planes(places[name].view(np.float32), _planes(problem, name, array))
-
-
-def _planes(problem: Any, name: str, array: np.ndarray) -> np.ndarray:
-    """(1, N * C, H, W), bits of whatever type as float32."""
-    n, c, h, w = problem.plain_shape(name)
-    return array.reshape(1, n * c, h, w).view(np.float32)
+    for name, array in arrays.items():
+        shape = (1, ceil(array.shape[1] / width), *array.shape[2:], width)
+        end = begin + BYTES * prod(shape)
+        places[name], begin = work[begin:end].view(array.dtype).reshape(shape), end
+    return places
 
 
 def walk(task: Task, windows: Windows, result: np.ndarray, **arrays: Any) -> None:
