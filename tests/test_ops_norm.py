@@ -249,7 +249,7 @@ X, ONE = np.zeros((2, 3, 4, 5), np.float32), np.ones(3, np.float32)
         (
             lambda: norm.batch_norm(X, algorithm="welford"),
             KernelError,
-            "batch_norm: no kernel named 'welford' on cpu; registered: numpy:two_pass",
+            "batch_norm: no kernel named 'welford' on cpu; registered: numba:one_pass, numpy:two_pass",
         ),
     ],
 )

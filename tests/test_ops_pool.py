@@ -257,7 +257,7 @@ X = np.zeros((1, 2, 4, 5), np.float32)
         (
             lambda: pool.max_pool2d(X, 2, algorithm="winograd"),
             KernelError,
-            "max_pool2d: no kernel named 'winograd' on cpu; registered: numpy:taps",
+            "max_pool2d: no kernel named 'winograd' on cpu; registered: numba:direct, numpy:taps",
         ),
         (
             lambda: pool.max_pool2d_backward(X, np.zeros(X.shape, np.int32), X.shape, 2),
