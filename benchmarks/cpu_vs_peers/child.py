@@ -11,9 +11,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from . import nets
 from .nets import Call, Work
+from .torch_net import translate
 
 ORT = "onnxruntime"
 LINUX = sys.platform == "linux"
@@ -26,7 +28,8 @@ class Child:
         command = [sys.executable, "-m", __name__, rival, str(threads), json.dumps(asdict(work))]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        self._given, self._taken = self._process.stdin, self._process.stdout
+        self._given: Any = self._process.stdin
+        self._taken: Any = self._process.stdout
 
     def run(self) -> float:
         """One run's seconds; raises RuntimeError if the process has ended."""
@@ -76,7 +79,7 @@ def _onnxruntime(work: Work) -> Call:
 
     from gpuconv import models
 
-    net = nets.translate(models.create(work.net, dropout=0), channels_last=False).eval()
+    net = translate(models.create(work.net, dropout=0), channels_last=False).eval()
     images, _ = work.data()
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

@@ -102,7 +102,7 @@ def _ours(layer: Layer, xs: list[np.ndarray]) -> Calls:
     """The layer's passes on values in the format that a net would give it."""
     given = [_as_in_a_net(layer, x) for x in xs]
     y, saved = layer.forward(*given, train=True)
-    dy = Stream(9).normal(y.shape).astype(np.float32)
+    dy: Any = Stream(9).normal(y.shape).astype(np.float32)
     if type(y) is Formatted:
         dy = Formatted(in_format(dy, y.format), y.shape, y.format)
     both = tuple([True] * len(given)) if len(given) > 1 else True

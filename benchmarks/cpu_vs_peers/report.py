@@ -12,8 +12,10 @@ LAYER_BOUND = 0.9
 
 def nets(rows: Iterable[dict[str, Any]]) -> str:
     """A line for every whole net."""
-    heads = ("work", "ms", "torch NCHW", "torch NHWC", "ratio", "at least", "onnxruntime", "numpy")
-    heads += ("of the FMA peak", "MiB", "torch MiB", "loss", "torch's")
+    heads = [
+        *("work", "ms", "torch NCHW", "torch NHWC", "ratio", "at least", "onnxruntime", "numpy"),
+        *("of the FMA peak", "MiB", "torch MiB", "loss", "torch's"),
+    ]
     return table(heads, map(_net, rows))
 
 

@@ -1,12 +1,14 @@
 """Moves channels from planes into blocks of lanes, and back (formats.py says what blocks are)."""
 
+from typing import Any
+
 import numpy as np
 
 from .jit import floats, task
 
 
 @task("x y channels plane blocks lanes")
-def _to_blocks(g, i):
+def _to_blocks(g: Any, i: int) -> None:
     """One block of one image: a pixel's lanes side by side, 0 in those without a channel."""
     n, first, lanes = i // g.blocks, i % g.blocks * g.lanes, g.lanes
     count = min(lanes, g.channels - first)
@@ -20,7 +22,7 @@ def _to_blocks(g, i):
 
 
 @task("x y channels plane blocks lanes")
-def _to_planes(g, i):
+def _to_planes(g: Any, i: int) -> None:
     """The channels of one block of one image, each in its plane."""
     n, first, lanes = i // g.blocks, i % g.blocks * g.lanes, g.lanes
     count = min(lanes, g.channels - first)

@@ -72,8 +72,9 @@ def _conv(
     before: int, after: int, size: int, bias: Constant, groups: int = 1, stride: int = 1
 ) -> Conv2d:
     padding = 0 if stride > 1 else size // 2
-    inits = {"weight_init": _SMALL, "bias_init": bias}
-    return Conv2d(before, after, size, stride, padding, groups=groups, **inits)
+    return Conv2d(
+        before, after, size, stride, padding, groups=groups, weight_init=_SMALL, bias_init=bias
+    )
 
 
 def _linear(before: int, after: int, bias: Constant) -> Linear:

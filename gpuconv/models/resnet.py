@@ -8,7 +8,7 @@ of a bottleneck has the stride (the paper: the first 1 x 1).
 from collections.abc import Callable
 from math import sqrt
 
-from ..graph import Graph, Handle, Sequential
+from ..graph import Graph, Sequential
 from ..layers import (
     AdaptiveAvgPool2d,
     Add,
@@ -22,6 +22,7 @@ from ..layers import (
     ReLU,
 )
 from ..layers.init import Kaiming
+from ..nodes import Handle
 from .alexnet import IMAGENET_MEAN, IMAGENET_STD
 from .registry import model
 
