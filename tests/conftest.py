@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 # Read when NumPy loads its BLAS, so they stand before any import that brings NumPy in.
-for _name in ("MKL", "NUMEXPR", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
+for _name in ("GPUCONV", "MKL", "NUMEXPR", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
     os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
 
 import pytest

@@ -128,6 +128,7 @@ def test_an_unknown_width_is_refused(monkeypatch):
 
 
 def test_threads_from_the_environment_and_by_call(monkeypatch):
+    monkeypatch.delenv("GPUCONV_NUM_THREADS")
     monkeypatch.setitem(threads._state, "threads", None)
     monkeypatch.setattr(threads, "cores", lambda: 8)
     assert gpuconv.get_num_threads() == 8
