@@ -15,6 +15,7 @@ from fake_gpu import GOOD, pretend
 
 from gpuconv import emulator
 from gpuconv.cuda import compile as compiler
+from gpuconv.cuda import streams
 from gpuconv.cuda.libcuda import Driver
 from gpuconv.emulator.array import EmulatedArray
 
@@ -200,6 +201,7 @@ def pretend_cuda(
         return made
 
     pretend(monkeypatch, says, cupy())
+    monkeypatch.setattr(streams, "missing", lambda: None)
     monkeypatch.setattr(compiler, "nvrtc", lambda: (object(), None))
     monkeypatch.setattr(compiler, "cubin_file", built)
     monkeypatch.setattr(FakeDevice, "capabilities", capabilities)

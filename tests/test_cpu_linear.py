@@ -12,6 +12,9 @@ from gpuconv.registry import get_op
 
 SHAPES = {  # (rows, inputs, outputs), and what each is here for
     "one row": (1, 300, 70),
+    "few rows": (3, 1100, 31),
+    "chunks of few": (5, 1100, 9),
+    "many of few": (4, 77, 6),
     "whole tiles": (12, 64, 48),
     "corners": (13, 1061, 53),
     "rows of several blocks": (70, 40, 30),

@@ -164,6 +164,35 @@ def test_what_it_does_not_take_is_said(op, problem, why):
         registry.choose(get_op(op), problem, device.CPU, "numba:winograd")
 
 
+CHOICES = [  # what was fastest by far where it was measured
+    (Conv2dProblem(16, 192, 13, 13, 384, 3, 3, padding=ONE), "numba:winograd"),
+    (Conv2dProblem(1, 64, 27, 27, 192, 5, 5, padding=TWO), "numba:winograd"),
+    (Conv2dProblem(16, 3, 224, 224, 64, 11, 11, (4, 4), TWO), "numba:direct"),
+    (Conv2dProblem(16, 128, 14, 14, 128, 3, 3, padding=ONE, groups=128), "numba:direct"),
+    (Conv2dProblem(1, 1, 28, 28, 6, 5, 5, padding=TWO), "numpy:im2col"),
+]
+
+
+@pytest.mark.parametrize(("problem", "name"), CHOICES, ids=[name for _, name in CHOICES])
+def test_costs_choose_between_the_cpus_kernels(monkeypatch, problem, name):
+    monkeypatch.setenv("GPUCONV_SIMD", "avx2")
+    kernels = [k for k in get_op("conv2d").kernels() if "cpu" in k.devices]
+    kernels = [k for k in kernels if k.refuses(problem, device.CPU) is None]
+    assert min(kernels, key=lambda k: k.cost(problem, device.CPU)).name == name
+
+
+@pytest.mark.parametrize("level", list(simd.WIDTHS))
+@pytest.mark.parametrize("op", OPS)
+def test_every_kernel_of_the_cpu_has_a_cost_that_grows_with_the_batch(monkeypatch, op, level):
+    monkeypatch.setenv("GPUCONV_SIMD", level)
+    ours = (k for k in get_op(op).kernels() if k.run.__module__.startswith("gpuconv.kernels"))
+    for kernel in (k for k in ours if "cpu" in k.devices):
+        for problem in (*get_op(op).cases(), *DEEP.values()):
+            if kernel.refuses(problem, device.CPU) is None:
+                costs = [kernel.cost(replace(problem, n=n), device.CPU) for n in (0, 1, 64)]
+                assert 0 < costs[0] <= costs[1] < costs[2]
+
+
 @pytest.mark.parametrize(("m", "r"), [(2, 3), (4, 3), (3, 5), (1, 2), (6, 3)])
 def test_matrices_give_a_correlation_exactly(m, r):
     points = [Fraction(n, 4) for n in range(-2, m + r - 4)]

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from command_line import succeed
 from fake_cupy import FakeDevice, FakeModule, pretend_cuda
+from fake_gpu import H100
 
 from gpuconv import battery, cuda, device, registry
-from gpuconv.benchmarks.gpu_session import training
+from gpuconv.benchmarks import measure, workloads
+from gpuconv.benchmarks.gpu_session import machine as session_machine
+from gpuconv.benchmarks.gpu_session import speed, steps, training
 from gpuconv.benchmarks.gpu_session.items import Session
 from gpuconv.errors import DeviceError
 from gpuconv.limits import current_limits
@@ -43,6 +46,22 @@ def test_a_launcher_asks_no_more_of_an_array_than_cupy_has(machine, op, kernel):
 def test_training_steps_give_the_losses_of_the_cpu(machine, tmp_path):
     found = training.losses(Session(machine, tmp_path, "gpu"), "lenet5", 2)
     assert 0 < found["worst"] <= found["allowed"]
+
+
+def test_a_session_does_its_items_there(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "FLUSH", 1 << 10)
+    monkeypatch.setattr(session_machine, "COPIED", 1 << 10)
+    monkeypatch.setattr(session_machine.cuda, "gpu", lambda: H100)
+    monkeypatch.setattr(speed, "workloads", lambda: map(workloads.shrunk, workloads.workloads()))
+    here = Session(machine, tmp_path, "gpu")
+    assert not here.rehearsal
+    every = {(item.step, item.key): item for item in steps.items(here)}
+    assert every["environment", "machine"].run()["gpu"]["name"] == H100.name
+    assert every["ceilings", "copy"].run() == {"bytes_per_second": 2 * (1 << 10) / 1e-3}
+    found = every["against emulated", "linear cuda:tiled"].run()
+    assert found["cases"] == found["equal bits"] > 9
+    found = every["speed", "alexnet conv2 conv2d_weight cuda:direct_tiled"].run()
+    assert (found["seconds"], 0 < found["error"] < 8) == (1e-3, True)
 
 
 def test_the_command_line_trains_there(machine, tmp_path):

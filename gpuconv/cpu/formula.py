@@ -175,15 +175,17 @@ def decay(x: Value) -> Value:
 
 def expm1(x: Value) -> Value:
     """e^x - 1 for x <= 0, without cancellation; above 0 up to 88."""
-    n, less = _reduced(where(x < -30.0, -30.0, where(x > 88.0, 88.0, x)))
+    is_small = abs(x) < 2.0**-26
+    n, less = _reduced(where(x < -30.0, -30.0, where(x > 88.0, 88.0, where(is_small, 1.0, x))))
     power = _power(n)
-    return where(abs(x) < 2.0**-26, x, fma(less, power, power - 1.0))
+    return where(is_small, x, fma(less, power, power - 1.0))
 
 
 def tanh(x: Value) -> Value:
-    """The hyperbolic tangent, odd to the last bit."""
-    less = expm1(-2.0 * abs(x))
-    size = -less / (less + 2.0)
+    """The hyperbolic tangent, odd to the last bit; x itself where x^3 / 3 is lost beside it."""
+    is_small = abs(x) < 2.0**-13
+    less = expm1(-2.0 * abs(where(is_small, 1.0, x)))  # denormal numbers would slow this down
+    size = where(is_small, abs(x), -less / (less + 2.0))
     return ((size.bits() & 0x7FFFFFFF) | (x.bits() & -0x80000000)).floats()
 
 

@@ -112,6 +112,52 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """C[m] = C[m] + sum over d < ``depth`` of A[m, d] * B[d], for m < ``rows``, from end to end.
+
+    Rows of A, B and C lie ``a_row``, ``b_row`` and ``c_row`` bytes apart; B[d] and C[m] are
+    ``whole`` vectors of ``lanes``, and then ``rest`` single elements.
+    """
+
+    rows: int
+    depth: int
+    lanes: int
+
+    PARAMETERS = ("a", "a_row", "b", "b_row", "c", "c_row", "whole", "rest")
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return f"sweep_{self.rows}_{self.depth}_{self.lanes}"
+
+    def text(self, fused: bool) -> str:
+        """The tile in LLVM's language."""
+        from .code import Code
+
+        code = Code(self.name, self.PARAMETERS, self.lanes, fused)
+        b, c = code.variable(code["b"]), code.variable(code["c"])
+        self._along(code, code["whole"], b, c)
+        code.resize(1)
+        self._along(code, code["rest"], b, c)
+        return code.finish()
+
+    def _along(self, code: Any, count: Any, b: Any, c: Any) -> None:
+        starts = [code.row(code["a"], code["a_row"], m) for m in range(self.rows)]
+        factors = [[code.spread(start, d) for d in range(self.depth)] for start in starts]
+        with code.loop(count):
+            at, to = code.get(b), code.get(c)
+            values = [code.load(code.row(at, code["b_row"], d)) for d in range(self.depth)]
+            for m, row in enumerate(factors):
+                place = code.row(to, code["c_row"], m)
+                total = code.load(place)
+                for value, factor in zip(values, row, strict=True):
+                    total = code.fma(value, factor, total)
+                code.store(total, place)
+            code.step(b, 4 * code.lanes)
+            code.step(c, 4 * code.lanes)
+
+
+@dataclass(frozen=True)
 class Strips:
     """Cuts ``rows`` rows of A, ``row`` bytes apart, into strips of ``lanes``: B (rows, lanes).
 

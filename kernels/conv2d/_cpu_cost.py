@@ -40,7 +40,7 @@ def im2col(op: str) -> Cost:
     def cost(problem: Conv2dProblem, device: Device) -> float:
         p, depth = problem, problem.cg * problem.r * problem.s
         images, rows = _numpy.block_size(p, p.groups * depth * p.q)
-        passes = ceil(p.n / images) * ceil(p.p / rows)
+        passes = max(1, ceil(p.n / images) * ceil(p.p / rows))
         columns = BYTES * p.n * p.groups * depth * p.p * p.q
         taps = p.r * p.s if op == "conv2d_input" else 0
         product = _products(p, depth) + PRODUCT * passes * min(images, p.n) * p.groups

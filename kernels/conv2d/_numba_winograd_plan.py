@@ -23,6 +23,7 @@ from .op import Conv2dProblem
 
 SPACE = 6 << 20  # bytes of transformed tiles worked on at once: a share of the last cache
 TILES = 96  # tiles of a chunk at least: as often are the transformed weights used once loaded
+KEPT = 512  # plans that are kept, for about as many different convolutions
 TASKS = 16  # that a transform of a chunk is cut into, about
 
 
@@ -134,7 +135,7 @@ def _odd(size: int) -> int:
     return LINE * (ceil(size / LINE) | 1)
 
 
-@lru_cache
+@lru_cache(KEPT)
 def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Winograd:
     """The plan of a convolution, or of its data gradient, on a CPU of this level."""
     base = planning.plan(problem, is_backward, level)

@@ -10,7 +10,7 @@ import numpy as np
 from gpuconv import cpu
 from gpuconv.cpu import native, simd
 from gpuconv.cpu.jit import Bound
-from gpuconv.cpu.matrix import Dots, Panel, Strips
+from gpuconv.cpu.matrix import Dots, Panel, Strips, Sweep
 
 from . import _numba_tasks as tasks
 from .op import LinearProblem
@@ -19,6 +19,8 @@ OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
 FULL = 8  # rows of x from which on they are laid across the lanes
 DEEP_ACROSS, ACROSS = 1024, 5  # inputs of a chunk, and tiles of outputs in a task
+FEW, FACTORS = 4, 8  # rows of dy that are kept in registers, a few of their elements at a time
+SWEPT = 1024  # inputs of a task for few rows
 TILES = 16  # of rows of dweight in a task
 ROWS = 512  # of x that a tile of a weight gradient adds up in one go
 CHUNK, BLOCK = 64, 512  # outputs and inputs of the weights that are cut into strips at once
@@ -141,8 +143,10 @@ def _block(inputs: int) -> int:
 
 def input_workspace(problem: LinearProblem) -> int:
     """Bytes: dy in panels, and the strips of every task."""
+    if problem.n <= FEW:
+        return 0
     block = _block(problem.i)
-    return 4 * (problem.n * problem.o + ceil(problem.i / block) * CHUNK * block)
+    return 4 * (problem.n * problem.o + ceil(problem.i / block) * (CHUNK + 1) * block)
 
 
 @lru_cache(CACHED)
@@ -164,8 +168,29 @@ def _input_gradient(problem: LinearProblem, level: str) -> Work:
     return ceil(problem.i / block), bound
 
 
+@lru_cache(CACHED)
+def _few(problem: LinearProblem, level: str) -> Work:
+    lanes, deep = simd.WIDTHS[level], min(problem.o, FACTORS // problem.n)
+    rest = problem.o % deep
+    bound = tasks.input_gradient_of_few.bind(
+        rows=problem.n,
+        inputs=problem.i,
+        outputs=problem.o,
+        tile=native.address(Sweep(problem.n, deep, lanes)),
+        last_tile=native.address(Sweep(problem.n, rest, lanes)) if rest else 0,
+        deep=deep,
+        lanes=lanes,
+        block=SWEPT,
+    )
+    return ceil(problem.i / SWEPT), bound
+
+
 def input_gradient(problem: LinearProblem, dx: Any, dy: Any, weight: Any, work: Any) -> None:
     """Fill ``dx``."""
+    if problem.n <= FEW:
+        count, bound = _few(problem, cpu.level())
+        bound.each(count, slope=dy, weight=weight, dx=dx)
+        return
     (count, bound), memory = _input_gradient(problem, cpu.level()), work.view(np.float32)
     _panels(dy.T, _rows(problem, problem.n)[0].step, memory)
     bound.each(count, slope=memory, weight=weight, dx=dx, strips=memory[dy.size :])

@@ -1,6 +1,6 @@
 """The loops of the CPU's matrix products around their tiles. Fields: addresses, counts, bytes."""
 
-from gpuconv.cpu.jit import call, task
+from gpuconv.cpu.jit import call, floats, task
 
 
 @task(
@@ -57,10 +57,10 @@ def input_gradient(g, i):
     first, row = i * g.block, 4 * g.inputs
     last = min(first + g.block, g.inputs)
     whole, rest = (last - first) // g.lanes, (last - first) % g.lanes
-    strips = g.strips + 4 * i * g.chunk * g.block
+    strips = g.strips + 4 * i * (g.chunk + 1) * g.block
     for o in range(0, g.outputs, g.chunk):
         count = min(g.chunk, g.outputs - o)
-        size = 4 * count * g.lanes
+        size = 4 * (count + 1) * g.lanes  # a line more: strips 4 KiB apart would share cache lines
         source, target = g.weight + o * row + 4 * first, strips
         call(g.pack, (source, row, target, size, count, whole))
         if rest:
@@ -78,6 +78,22 @@ def input_gradient(g, i):
                 tile = g.last_corner if short else g.corner
                 tail = 4 * whole * g.lanes
                 call(tile, (a, 0, target + whole * size, c + tail, row, add, count))
+
+
+@task("slope weight dx rows inputs outputs  tile last_tile deep lanes block")
+def input_gradient_of_few(g, i):
+    """``block`` inputs of every row: weights are read a few rows at a time, where they lie."""
+    first, row = i * g.block, 4 * g.inputs
+    count = min(g.block, g.inputs - first)
+    c = g.dx + 4 * first
+    for m in range(g.rows):
+        dx = floats(c + m * row, (count,))
+        for k in range(count):
+            dx[k] = 0
+    for o in range(0, g.outputs, g.deep):
+        tile = g.tile if o + g.deep <= g.outputs else g.last_tile
+        a, b = g.slope + 4 * o, g.weight + o * row + 4 * first
+        call(tile, (a, 4 * g.outputs, b, row, c, row, count // g.lanes, count % g.lanes))
 
 
 @task(
