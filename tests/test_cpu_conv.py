@@ -20,6 +20,8 @@ DEEP = {  # shapes that fill blocks of channels, and what each is here for
     "groups": Conv2dProblem(2, 32, 4, 5, 32, 3, 3, padding=ONE, groups=2),
     "side by side": Conv2dProblem(1, 32, 5, 4, 64, 3, 3, (2, 1), ONE, groups=8),
     "long chain": Conv2dProblem(1, 512, 2, 3, 16, 1, 1),
+    "two chains": Conv2dProblem(1, 80, 4, 5, 16, 3, 3, padding=ONE, epilogue="relu"),
+    "many blocks": Conv2dProblem(2, 144, 2, 3, 128, 1, 1),
     "long row": Conv2dProblem(1, 1, 2, 61, 8, 1, 17, padding=((0, 0), (8, 8))),
     "slices": Conv2dProblem(35, 3, 6, 6, 6, 3, 3),
 }

@@ -219,3 +219,16 @@ def test_what_is_given_is_not_changed_and_what_is_returned_is_not_shared():
     net.backward(np.ones_like(y), saved)
     assert x.tobytes() == before.tobytes()
     assert not np.shares_memory(x, y)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 13, 120])
+def test_blocks_and_back(channels, size):
+    x, format = image(channels, size), formats.native()
+    made = formats.blocked(x, format)
+    assert made.shape == formats.shape_in(x.shape, format)
+    assert formats.plain(made, channels).tobytes() == x.tobytes()
+    lanes = made.shape[-1]
+    for c in range(channels):
+        np.testing.assert_array_equal(made[:, c // lanes, ..., c % lanes], x[:, c])
+    assert np.count_nonzero(made) == x.size
