@@ -8,7 +8,8 @@ from graph_parts import TRAIN, normal
 
 import gpuconv as gcv
 from gpuconv.graph import Graph, Sequential
-from gpuconv.layers import Add, BatchNorm2d, Conv2d, LeakyReLU, ReLU
+from gpuconv.kernels.conv2d import _numba_run as run
+from gpuconv.layers import Add, BatchNorm2d, Conv2d, LeakyReLU, ReLU, TableConv2d
 from gpuconv.training.folding import folded
 
 
@@ -136,3 +137,33 @@ def test_the_net_is_left_alone():
     assert kinds(net) == ["Conv2d", "BatchNorm2d"]
     for name, value in net.state_dict().items():
         assert value.tobytes() == before[name].tobytes()
+
+
+def packings(monkeypatch):
+    """How often weights are packed from here on."""
+    counts, real = [], run.pack
+    monkeypatch.setattr(run, "pack", lambda *given: counts.append(given) or real(*given))
+    return counts
+
+
+@pytest.mark.parametrize("kernel", ["direct", "winograd"])
+def test_weights_are_packed_once_for_each_version(monkeypatch, kernel):
+    first, second = (Conv2d(6, 6, 3, padding=1, algorithm=kernel) for _ in range(2))
+    net = Sequential(first, second)
+    images = normal(1, 6, 8, 8, seed=3).astype("float32")
+    step, counts, wanted = gcv.InferenceStep(net), packings(monkeypatch), net(images)
+    counts.clear()
+    for _ in range(3):
+        np.testing.assert_array_equal(step(images), wanted)
+    assert len(counts) == 2
+    first.weight.value = 2 * first.weight.value
+    np.testing.assert_array_equal(step(images), net(images))
+    assert len(counts) == 2 + 2 + 2  # anew, and the net itself each time
+
+
+def test_weights_made_for_a_single_call_are_not_kept(monkeypatch):
+    step = gcv.InferenceStep(Sequential(TableConv2d(3, [(0, 1), (1, 2), (0, 2)], 3)))
+    images = normal(1, 3, 8, 8, seed=3).astype("float32")
+    for _ in range(3):
+        step(images)
+    assert step._weights._forms == {}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .. import device as devices
+from ..cpu import keeping
 from ..errors import OptionError
 from ..layers import Layer
 from ..random import Stream
@@ -54,9 +55,10 @@ class TrainStep:
 class InferenceStep:
     """``step(images) -> prediction``: the net in evaluation mode, nothing kept.
 
-    Batch normalisation behind a convolution is folded into its weights, anew when a value of the
-    net has changed: results may differ from the net's by rounding. Raises OptionError for what is
-    no net.
+    Batch normalisation behind a convolution is folded into its weights, and CPU kernels keep the
+    weights in their own order, anew when a value of the net has changed (its ``version``: what is
+    written into an array in place counts only then). Results may differ from the net's by rounding.
+    Raises OptionError for what is no net.
     """
 
     def __init__(self, net: Layer) -> None:
@@ -64,15 +66,20 @@ class InferenceStep:
             raise OptionError(f"InferenceStep: expected a net, got {net!r}")
         self.net = net
         self._planned: tuple[list, Layer] | None = None
+        self._weights = keeping.Store(())
 
     def __call__(self, images: Any) -> Any:
         parameters = self.net.parameters()
         if parameters:
             images = devices.to_device(images, devices.of(parameters[0].value))
-        return self._plan()(images)
+        planned = self._plan()
+        with keeping.kept(self._weights):
+            return planned(images)
 
     def _plan(self) -> Layer:
         now = state(self.net)
         if self._planned is None or self._planned[0] != now:
             self._planned = now, folded(self.net)
+            parameters = self._planned[1].parameters()
+            self._weights = keeping.Store(parameter.value for parameter in parameters)
         return self._planned[1]

@@ -66,7 +66,7 @@ class Blocks:
     weights: np.ndarray
 
 
-@lru_cache
+@lru_cache(512)
 def blocks(roles: Roles, level: str) -> Blocks:
     """The layout for these channels on a CPU of this level."""
     if _side_by_side(roles):

@@ -189,7 +189,7 @@ def _row(pixels: int) -> int:
     return most if most >= POINTS // 4 else pixels
 
 
-@lru_cache
+@lru_cache(512)
 def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
     """The plan of a convolution, or of its data gradient, on a CPU of this level.
 

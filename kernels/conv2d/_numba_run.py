@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv import cpu
-from gpuconv.cpu import native
+from gpuconv.cpu import keeping, native
 from gpuconv.cpu.jit import Bound
 
 from . import _axes
@@ -35,9 +35,8 @@ def convolve(
     """Fill ``result`` from ``source``, both in the problem's format; ``parts``: the plan's."""
     if plan.is_backward and not plan.is_whole:
         result.fill(0)
-    space, out, *packed = parts
-    for number, place in enumerate(packed):
-        each(pack(plan, number), weight=weight, packed=place)
+    space, out, *places = parts
+    packed = [_packed(plan, number, weight, place) for number, place in enumerate(places)]
     ends = {"bias": in_lanes(plan, bias), "relu": int(relu)}
     for image, count in plan.passes():
         begin = blocked(plan, source, image, count, space)
@@ -48,6 +47,16 @@ def convolve(
             if not plan.writes_in_place:
                 each(unblock(plan, number, count), blocked=out, y=result[image:])
     silence(plan, result)
+
+
+def _packed(plan: Plan, number: int, weight: np.ndarray, place: int) -> int:
+    """The address of the weights in the order in which tiles read them."""
+    size = len(plan.blocks.results) * plan.packed(plan.classes[number])
+
+    def prepare(at: int) -> None:
+        each(pack(plan, number), weight=weight, packed=at)
+
+    return keeping.prepared((plan, number), weight, size, place, prepare)
 
 
 def each(work: Work, **fields: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv import cpu
-from gpuconv.cpu import native
+from gpuconv.cpu import keeping, native
 
 from . import _numba_plan as planning
 from . import _numba_run as direct
@@ -33,9 +33,8 @@ def convolve(
 ) -> None:
     """Fill ``result`` from ``source``, both in the problem's format; ``parts``: the plan's."""
     base = plan.base
-    space, out, packed, weights, entered, products = parts
-    each(direct.pack(base, 0), weight=weight, packed=packed)
-    each(_weights(plan), x=packed, y=weights)
+    space, out, packed, room, entered, products = parts
+    weights = _transformed(plan, weight, packed, room)
     ends = {"bias": direct.in_lanes(base, bias), "relu": int(relu)}
     for image, count in base.passes():
         begin = direct.blocked(base, source, image, count, space)
@@ -47,6 +46,16 @@ def convolve(
         if not base.writes_in_place:
             each(direct.unblock(base, 0, count), blocked=out, y=result[image:])
     direct.silence(base, result)
+
+
+def _transformed(plan: Winograd, weight: np.ndarray, packed: int, place: int) -> int:
+    """The address of the transformed weights; ``packed`` is room for them as they were."""
+
+    def prepare(at: int) -> None:
+        each(direct.pack(plan.base, 0), weight=weight, packed=packed)
+        each(_weights(plan), x=packed, y=at)
+
+    return keeping.prepared(plan, weight, plan.points * plan.weight_step, place, prepare)
 
 
 def weight_gradient(
