@@ -38,7 +38,14 @@ class Child:
     def peak(self) -> int | None:
         """End the process; the bytes that it held at most beyond an idle one's (Linux only)."""
         held = int(self._ask(""))
+        self.close()
         return held if held >= 0 else None
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._given.close()
+        self._taken.close()
+        self._process.wait()
 
     def _ask(self, line: str) -> str:
         given, taken = self._given, self._taken
@@ -46,7 +53,8 @@ class Child:
         given.flush() if line else given.close()
         answer = taken.readline()
         if not answer:
-            raise RuntimeError(f"the process has ended with {self._process.wait()}")
+            self.close()
+            raise RuntimeError(f"the process has ended with {self._process.returncode}")
         return answer
 
 

@@ -1,6 +1,7 @@
 """The table of whole nets: seconds, ratios, losses, memory."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
@@ -21,8 +22,11 @@ def row(work: Work, threads: int, roof: Ceilings, *, seconds: float, rounds: int
     """Everything about one work, as plain values."""
     steps = dict(_here(work))
     losses = {name: _loss(step) for name, step in steps.items()} if work.is_training else {}
-    calls = {name: _quiet(step) for name, step in steps.items()} | dict(_elsewhere(work, threads))
-    rivals = interleaved(calls, seconds=seconds, rounds=rounds)
+    calls = {name: _quiet(step) for name, step in steps.items()}
+    with ExitStack() as others:
+        for name, rival in _elsewhere(work, threads):
+            calls[name] = others.enter_context(closing(rival)).run
+        rivals = interleaved(calls, seconds=seconds, rounds=rounds)
     timings = {name: asdict(rivals.timing(name)) for name in calls}
     flops = _flops(work) / rivals.timing(OURS).median
     return {
@@ -45,11 +49,11 @@ def _here(work: Work) -> Iterator[tuple[str, Call]]:
             continue
 
 
-def _elsewhere(work: Work, threads: int) -> Iterator[tuple[str, Call]]:
+def _elsewhere(work: Work, threads: int) -> Iterator[tuple[str, Child]]:
     """onnxruntime, which has no training."""
     if work.is_training or find_spec(child.ORT) is None:
         return
-    yield child.ORT, Child(child.ORT, work, threads).run
+    yield child.ORT, Child(child.ORT, work, threads)
 
 
 def _quiet(call: Call) -> Call:
