@@ -19,7 +19,7 @@ import numpy as np
 
 from . import crew, native
 
-SPINS = 20_000  # looks for a job, about 0.2 ms, before a thread sleeps
+SPINS = 100_000  # looks for a job, some milliseconds, before a thread sleeps: to wake it takes long
 MOST = 62  # threads besides the one that asks: bits of a word say whom to wake
 
 

@@ -1,6 +1,7 @@
 """How many cores work on one operation."""
 
 import os
+from functools import cache
 
 from ..errors import OptionError
 from ..shapes import integer
@@ -35,6 +36,7 @@ def _from_environment() -> int | None:
     return int(text)
 
 
+@cache
 def cores() -> int:
     """The cores that this process may run on."""
     usable = getattr(os, "sched_getaffinity", None)
