@@ -16,6 +16,7 @@ from gpuconv.device import Device
 
 REST = 0.04  # seconds between two rivals: a library's threads spin for a while after their work
 BURST = 0.02  # seconds of calls in a row that count as one sample
+WARM = 5  # more calls before the first that counts, where they are short
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
 
 
@@ -71,11 +72,11 @@ def interleaved(
 ) -> Rivals:
     """Time every call in each round, at least three rounds, until ``seconds`` have gone.
 
-    Two calls of each come first and do not count. Short calls are made several times in a row and
+    Some calls of each come first and do not count. Short calls are made several times in a row and
     count as their mean, without the first, which has to wake the threads of its library. A call
     that returns a number timed itself, in another process.
     """
-    lengths = {name: min(_one(call), _one(call)) for name, call in calls.items()}
+    lengths = {name: _length(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     begin, done = perf_counter(), 0
     while done < 3 or (done < rounds and perf_counter() - begin < seconds):
@@ -84,6 +85,12 @@ def interleaved(
             samples[name].append(_burst(call, lengths[name]))
         done += 1
     return Rivals(samples)
+
+
+def _length(call: Callable[[], float | None]) -> float:
+    """About how long a call takes once it has compiled and allocated what it needs."""
+    length = min(_one(call), _one(call))
+    return length if length > WARM * BURST else min(length, *(_one(call) for _ in range(WARM)))
 
 
 def _burst(call: Callable[[], float | None], length: float) -> float:

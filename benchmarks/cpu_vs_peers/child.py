@@ -44,6 +44,7 @@ class Child:
     def close(self) -> None:
         """End the process, if it has not ended."""
         self._given.close()
+        self._taken.read()  # what it has to say at its end
         self._taken.close()
         self._process.wait()
 
