@@ -122,3 +122,14 @@ def test_a_process_ends_while_threads_look_for_work():
     for _ in range(5):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert (done.stdout, done.stderr) == ("4\n", "")
+
+
+@pytest.mark.parametrize("given", [{"x": 1}, {"x": 1, "size": 2, "y": 3}, {"x": 1, "y": 3}])
+def test_a_task_wants_its_own_fields(given):
+    with pytest.raises(TypeError, match="bump: fields that are missing or unknown: .*(size|y)"):
+        bump.each(1, **given)
+
+
+def test_a_bound_task_is_not_given_a_field_twice():
+    with pytest.raises(TypeError, match="bump: fields that are missing or unknown: size"):
+        bump.bind(x=0).each(1, x=0)

@@ -11,6 +11,8 @@ from .. import registry
 from ..errors import DeviceError
 from ._app import app, out, show
 
+BOUNDS = {"element": "", "plane": " of a plane's greatest"}  # what an error is measured against
+
 
 def _idea(kernel: registry.Kernel) -> str:
     """The first sentence of the file that holds the kernel."""
@@ -42,7 +44,7 @@ def kernels(
         for kernel in registry.get_op(name).kernels():
             open_to = [name for name in kernel.devices if reasons[name] is None]
             available = f"on {', '.join(open_to)}" if open_to else "no"
-            bound = f"{kernel.error:g} eps"
+            bound = f"{kernel.error:g} eps{BOUNDS[kernel.bound]}"
             devs, rank = ", ".join(kernel.devices), str(kernel.rank)
             table.add_row(name, kernel.name, devs, rank, bound, available, _idea(kernel))
     show(table)

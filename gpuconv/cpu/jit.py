@@ -133,7 +133,7 @@ class Task:
         return Bound(self, known, values)
 
     def _run(self, count: int, values: np.ndarray, fields: dict, known: dict) -> None:
-        if len(fields) + len(known) != len(values):
+        if len(fields) + len(known) != len(values) or not known.keys().isdisjoint(fields):
             raise self._wrong({*fields, *known})
         self._fill(values, fields)
         if count:
