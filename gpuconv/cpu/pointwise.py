@@ -64,7 +64,7 @@ class Loop:
 
     def write(self, code: Any) -> None:
         """Write the loops."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no write")
 
     @cached_property
     def entry(self) -> Callable:
