@@ -40,7 +40,8 @@ class Kernel:
     bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's); with
     ``bound="plane"`` the scale is its maximum over an element's last two axes, because what a
     transform rounds is spread over a tile. ``archs`` are the GPUs that it needs
-    (gpuconv.cuda.archs): ("sm_80",) is that one or newer.
+    (gpuconv.cuda.archs): ("sm_80",) is that one or newer. ``records``: on the CPU, whatever ``run``
+    writes it writes by tasks or ``cpu.host``, so that a recording need not call it again.
     """
 
     op: str
@@ -57,6 +58,7 @@ class Kernel:
     formats: tuple[str, ...] = ("NCHW",)
     precisions: tuple[str, ...] = ("fp32", "fp64")
     deterministic: bool = True
+    records: bool = False
 
     @property
     def name(self) -> str:
