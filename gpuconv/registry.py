@@ -147,6 +147,7 @@ class Op:
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
             _CHOSEN.clear()
+            _REGISTERED.append(made.name)
             return run
 
         return register
@@ -195,6 +196,14 @@ def _import_kernels(family: str) -> None:
             if error.name is None or error.name.startswith("gpuconv"):
                 raise
             MISSING[module] = error.name
+
+
+_REGISTERED: list[str] = []
+
+
+def registrations() -> int:
+    """How many kernels were registered so far: a choice holds as long as this stays."""
+    return len(_REGISTERED)
 
 
 _CHOSEN: dict[tuple, Kernel | str] = {}
