@@ -42,10 +42,10 @@ class TrainStep:
         """How many steps were taken."""
         return self.optimizer.steps
 
-    def _owns(self, places: list) -> bool:
+    def _owns(self) -> bool:
         """Whether every gradient has its place with this optimizer."""
         mine = set(map(id, self.optimizer.arena.parameters))
-        return all(id(p) in mine for p in places if getattr(p, "trainable", False))
+        return all(id(p) in mine for p in self.net.parameters() if p.trainable)
 
     def __call__(self, images: Any, labels: Any) -> Any:
         self.optimizer.zero_grad()
