@@ -29,4 +29,5 @@ from .pool import MaxPool2d as MaxPool2d
 from .shape import Add as Add
 from .shape import Concat as Concat
 from .shape import Flatten as Flatten
+from .shape import PadChannels as PadChannels
 from .shape import ZeroPad2d as ZeroPad2d

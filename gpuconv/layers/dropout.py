@@ -6,7 +6,7 @@ from .. import ops
 from ..errors import OptionError
 from ..random import Stream
 from ..shapes import Shape, real
-from .base import Layer, NeedDx, kept, require_saved, wanted
+from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 
 
 def require_rng(layer: Layer, rng: Stream | None) -> Stream:
