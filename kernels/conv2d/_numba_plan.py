@@ -21,7 +21,8 @@ TARGET = 16 << 20  # bytes of source and results worked on at once: a share of t
 TASKS = 32  # that an operation is cut into, at least, where it can be
 CHAIN = 512  # terms of one sum, about, before it is added to the total
 PIXEL = 1, 1, (1, 1), ((0, 0), (0, 0))  # window, stride and padding of a convolution 1 x 1
-POINTS = 256  # outputs of which a weight gradient's operands stay in the first cache
+POINTS = 128  # outputs of which a weight gradient's operands stay in the first cache
+LIGHT = 4  # times as much is read as slices of a weight gradient take, where slices are preferred
 UNROLLED = 16  # weights of a row that a tile's code writes out, at most
 
 
@@ -147,9 +148,14 @@ class Plan:
 
     @cached_property
     def slices(self) -> int:
-        """Parts of the batch whose weight gradients are added up apart."""
-        tasks = len(self.blocks.results) * self.blocks.groups
-        return max(1, min(self.problem.n, ceil(TASKS / tasks)))
+        """Parts of the batch whose weight gradients are added up apart.
+
+        Where these are small, a task has one for all inputs, so that it reads dy only once.
+        """
+        blocks, weights = len(self.blocks.results), self.packed(self.classes[0])
+        read = self.problem.n * (self.image + self.out(self.classes[0]))
+        light = min(ceil(TASKS / blocks), read // max(1, LIGHT * blocks * weights))
+        return max(1, min(self.problem.n, max(light, ceil(TASKS / (blocks * self.blocks.groups)))))
 
     @cached_property
     def chunk(self) -> int:
