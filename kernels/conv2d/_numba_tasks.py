@@ -9,13 +9,14 @@ import numpy as np
 
 from gpuconv.cpu.jit import call, floats, ints, task
 from gpuconv.cpu.tiles import UNROLLED
+from gpuconv.cpu.vectors import load, store
 
 
-@task("x image h w width  table cell  blocked blocks padded_h padded_w top left")
+@task("x image plane line pixel  h w width  table cell  blocked blocks padded_h padded_w top left")
 def block(g, i):
     """One block of one image, ``cell`` channels of it, with zeros around.
 
-    x lies in blocks of ``width`` channels itself.
+    x lies in blocks of ``width`` channels itself; ``h`` rows and ``w`` pixels of each are taken.
     """
     n, b, cell, width = i // g.blocks, i % g.blocks, g.cell, g.width
     table, size = ints(g.table, (g.blocks, cell)), g.padded_w * cell
@@ -28,12 +29,12 @@ def block(g, i):
         channel = table[b, lane]
         if channel < 0:
             continue
-        first = n * g.image + channel // width * g.h * g.w * width + channel % width
-        x = floats(g.x + 4 * first, (g.h * g.w * width,))
+        first = n * g.image + channel // width * g.plane + channel % width
+        x, step = floats(g.x + 4 * first, (g.plane,)), g.pixel
         for row in range(g.h):
-            line, target = x[row * g.w * width :], blocked[g.top + row, g.left * cell + lane :]
+            line, target = x[row * g.line :], blocked[g.top + row, g.left * cell + lane :]
             for col in range(g.w):
-                target[col * cell] = line[col * width]
+                target[col * cell] = line[col * step]
 
 
 @task("x h w  blocked padded_h padded_w top left  cell")
@@ -73,17 +74,24 @@ def unblock(g, i):
                 target[col * step] = line[col * lanes]
 
 
-@task("blocked rows cols  lanes  y h w  top down left across")
-def scatter(g, i):
-    """One block of results that is in order already, its pixels where they belong."""
-    lanes = g.lanes
-    blocked = floats(g.blocked + 4 * i * g.rows * g.cols * lanes, (g.rows, g.cols, lanes))
-    y = floats(g.y + 4 * i * g.h * g.w * lanes, (g.h, g.w, lanes))
+@task("x plane line pixel  blocked rows cols cell")
+def thin(g, i):
+    """Some rows of one block that is in order already, and some pixels of each."""
+    y = g.blocked + 4 * i * g.rows * g.cols * g.cell
     for row in range(g.rows):
-        for col in range(g.cols):
-            target, pixel = y[g.top + row * g.down, g.left + col * g.across], blocked[row, col]
-            for lane in range(lanes):
-                target[lane] = pixel[lane]
+        x = g.x + 4 * (i * g.plane + row * g.line)
+        for _ in range(g.cols):
+            for lane in range(0, g.cell, 4):
+                store(load(x + 4 * lane, 4), y + 4 * lane)
+            x, y = x + 4 * g.pixel, y + 4 * g.cell
+
+
+@task("y size")
+def clear(g, i):
+    """0 in one block of one image."""
+    y = floats(g.y + 4 * i * g.size, (g.size,))
+    for at in range(g.size):
+        y[at] = 0
 
 
 @task("y blocks plane lanes used")
@@ -135,7 +143,7 @@ def unpack(g, i):
 
 
 @task(
-    "source image row line group  out blocks shared rows cols lanes  "
+    "source image row line group  out out_plane out_line  blocks shared rows cols lanes  "
     "packed packed_size packed_group  bias relu  tile last_tile tiles height advance  "
     "groups taps_down down taps_across across  chunk part parts"
 )
@@ -154,11 +162,11 @@ def sweep(g, i):
         weight = g.packed + b * g.packed_size + k * g.packed_group
         for row in range(first, min(first + g.part, g.rows)):
             a = source + row * g.line + k * g.group
-            c = g.out + 4 * ((n * g.blocks + b) * g.rows + row) * g.cols * g.lanes
+            c = g.out + (n * g.blocks + b) * g.out_plane + row * g.out_line
             for t in range(g.tiles):
                 tile = g.tile if t < g.tiles - 1 else g.last_tile
                 call(tile, (a, weight, c, *ends, relu, *walk))
-                a, c = a + g.advance, c + 4 * g.height * g.lanes
+                a, c = a + g.advance, c + g.height
 
 
 @task(
