@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from command_line import fail, succeed
+from command_line import fail, run, succeed
 from PIL import Image
 
 import gpuconv as gcv
@@ -126,3 +126,29 @@ def test_training_starts_from_weights(tmp_path):
     line = fail("train", "--weights", tmp_path / "gone", "--out", tmp_path / "other")
     assert "gone: there is no such file" in line
     assert not (tmp_path / "other").exists()
+
+
+def test_a_resumed_run_asks_for_its_weights_only_before_its_first_checkpoint(tmp_path, monkeypatch):
+    from gpuconv.cli._session import Session
+
+    net = gcv.models.create("lenet5", seed=9)
+    gcv.save(tmp_path / "w.npz", net)
+    options = ("--weights", tmp_path / "w.npz", "--lr", 0, "--max-steps", 1, "--device", "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "fit", lambda self, batches: 1 / 0)
+        assert isinstance(
+            run("train", *options, "--out", tmp_path / "a").exception, ArithmeticError
+        )
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "finish", lambda self: 1 / 0)
+        assert isinstance(
+            run("train", *options, "--out", tmp_path / "b").exception, ArithmeticError
+        )
+    (tmp_path / "w.npz").rename(tmp_path / "gone.npz")
+    succeed("train", "--resume", tmp_path / "b")
+    assert "there is no such file" in fail("train", "--resume", tmp_path / "a")
+    (tmp_path / "gone.npz").rename(tmp_path / "w.npz")
+    succeed("train", "--resume", tmp_path / "a")
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(gcv.load(tmp_path / "a")[name], value)
+        np.testing.assert_array_equal(gcv.load(tmp_path / "b")[name], value)

@@ -277,3 +277,12 @@ def test_mutants_are_loaded_or_refused(tmp_path, guarded):
 def test_many_mutants_are_loaded_or_refused(tmp_path, guarded):
     found = outcomes(tmp_path / "w", all_formats(tmp_path), range(300, 10_300))
     assert min(found.values()) >= 100, found
+
+
+def test_more_bytes_than_a_record_needs_are_refused(refuse):
+    assert "a record of 12 bytes for 2 elements" in refuse(in_zip(tensor(), {"0": bytes(12)}))
+    assert "of shape (2,) and dtype float32 in" in refuse(npz(described("(2,)"), bytes(12)))
+
+
+def test_keys_are_plain_values(refuse):
+    assert "one that is no plain value" in refuse(in_zip(b"})\x85Ns."))
