@@ -12,29 +12,27 @@ from gpuconv.cpu.tiles import UNROLLED
 from gpuconv.cpu.vectors import load, store
 
 
-@task("x image plane line pixel  h w width  table cell  blocked blocks padded_h padded_w top left")
+@task("x image line pixel  h w  places cell  blocked blocks padded_h padded_w top left")
 def block(g, i):
     """One block of one image, ``cell`` channels of it, with zeros around.
 
-    x lies in blocks of ``width`` channels itself; ``h`` rows and ``w`` pixels of each are taken.
+    ``places`` has each channel's first element in its image; ``h`` rows and ``w`` pixels of each
+    are taken. Row by row, so that a row's lanes stay in the first cache.
     """
-    n, b, cell, width = i // g.blocks, i % g.blocks, g.cell, g.width
-    table, size = ints(g.table, (g.blocks, cell)), g.padded_w * cell
+    n, b, cell, step = i // g.blocks, i % g.blocks, g.cell, g.pixel
+    places, size = ints(g.places, (g.blocks, cell)), g.padded_w * cell
     blocked = floats(g.blocked + 4 * i * g.padded_h * size, (g.padded_h, size))
+    x = floats(g.x + 4 * n * g.image, (g.image,))
     for row in range(g.padded_h):
         line = blocked[row]
         for at in range(size):
             line[at] = 0
-    for lane in range(cell):
-        channel = table[b, lane]
-        if channel < 0:
-            continue
-        first = n * g.image + channel // width * g.plane + channel % width
-        x, step = floats(g.x + 4 * first, (g.plane,)), g.pixel
-        for row in range(g.h):
-            line, target = x[row * g.line :], blocked[g.top + row, g.left * cell + lane :]
-            for col in range(g.w):
-                target[col * cell] = line[col * step]
+        for lane in range(cell if g.top <= row < g.top + g.h else 0):
+            place = places[b, lane]
+            if place >= 0:
+                source, target = x[place + (row - g.top) * g.line :], line[g.left * cell + lane :]
+                for col in range(g.w):
+                    target[col * cell] = source[col * step]
 
 
 @task("x h w  blocked padded_h padded_w top left  cell")
@@ -55,23 +53,20 @@ def frame(g, i):
                 right[at] = 0
 
 
-@task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
+@task("blocked blocks rows cols  places lanes  y image line pixel  first")
 def unblock(g, i):
-    """One block of results, each channel where it belongs: y lies in blocks of ``width``."""
-    n, b, lanes, width = i // g.blocks, i % g.blocks, g.lanes, g.width
-    table, size = ints(g.table, (g.blocks, lanes)), g.cols * lanes
+    """One block of results, each channel where it belongs, row by row as above."""
+    n, b, lanes, step = i // g.blocks, i % g.blocks, g.lanes, g.pixel
+    places, size = ints(g.places, (g.blocks, lanes)), g.cols * lanes
     blocked = floats(g.blocked + 4 * i * g.rows * size, (g.rows, size))
-    for lane in range(lanes):
-        channel = table[b, lane]
-        if channel < 0:
-            continue
-        first = n * g.image + channel // width * g.h * g.w * width + channel % width
-        y, step = floats(g.y + 4 * first, (g.h * g.w * width,)), g.across * width
-        for row in range(g.rows):
-            start = (g.top + row * g.down) * g.w + g.left
-            line, target = blocked[row, lane:], y[start * width :]
-            for col in range(g.cols):
-                target[col * step] = line[col * lanes]
+    y = floats(g.y + 4 * n * g.image, (g.image,))
+    for row in range(g.rows):
+        for lane in range(lanes):
+            place = places[b, lane]
+            if place >= 0:
+                line, target = blocked[row, lane:], y[place + g.first + row * g.line :]
+                for col in range(g.cols):
+                    target[col * step] = line[col * lanes]
 
 
 @task("x plane line pixel  blocked rows cols cell")
