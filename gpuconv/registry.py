@@ -147,6 +147,8 @@ class Op:
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
             _CHOSEN.clear()
+            if self._loaded:  # else nothing was chosen yet
+                _LATER.append(made)
             return run
 
         return register
@@ -195,6 +197,14 @@ def _import_kernels(family: str) -> None:
             if error.name is None or error.name.startswith("gpuconv"):
                 raise
             MISSING[module] = error.name
+
+
+_LATER: list[Kernel] = []  # registered when a choice may have been made already
+
+
+def registrations() -> int:
+    """A number that changes when a kernel is registered that earlier choices did not know."""
+    return len(_LATER)
 
 
 _CHOSEN: dict[tuple, Kernel | str] = {}

@@ -60,6 +60,7 @@ class Recording:
         self.steps: list[Callable[[], None] | Jobs] = []
         self._shelf = memory.Shelf(limit=None)
         self._held: dict[int, Any] = {}
+        self._numbers: dict[str, np.ndarray] = {}
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
@@ -73,15 +74,23 @@ class Recording:
 
     def job(self, function: int, fields: np.ndarray, count: int) -> None:
         """Note a job of the thread pool; ``fields`` must not change afterwards."""
-        if not self.steps or not isinstance(self.steps[-1], Jobs):
-            self.steps.append(Jobs())
-        self.steps[-1].add(function, fields, count)
+        last = self.steps[-1] if self.steps else None
+        jobs = last if isinstance(last, Jobs) else Jobs()
+        jobs.add(function, fields, count)
+        if jobs is not last:
+            self.steps.append(jobs)
 
     def hold(self, *objects: Any) -> None:
         """Keep objects whose addresses a job knows, unless their memory is the recording's own."""
         for thing in objects:
             if isinstance(thing, np.ndarray) and not memory.is_lent(thing, self._shelf):
                 self._held[id(thing)] = thing
+
+    def number(self, name: str, value: int) -> np.ndarray:
+        """An int64 0-d array of this name, the same each time, for what changes between plays."""
+        kept = self._numbers.setdefault(name, np.zeros((), np.int64))
+        kept[...] = value
+        return kept
 
     def play(self, first: int = 0, last: int | None = None) -> None:
         """Do all of it again, or what was noted from ``first`` on and before ``last``."""
