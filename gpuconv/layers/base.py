@@ -11,11 +11,12 @@ from ..errors import OptionError, StateError
 from ..random import Stream
 from ..shapes import Shape
 from .parameter import Buffer, Parameter, Tensorlike
+from .transfer import Transfer
 
 NeedDx = bool | tuple[bool, ...]
 
 
-class Layer:
+class Layer(Transfer):
     """A step of a net.
 
     ``forward(*xs, train=False, keep=None, update=None, rng=None)`` returns ``(y, saved)``:

@@ -18,6 +18,7 @@ class Linear(Layer):
     """
 
     keeps = ("x",)
+    head = ("weight", "bias")
     epilogues = ("relu",)
 
     def __init__(
