@@ -89,6 +89,13 @@ class Transfer:
         return self
 
 
+def head_names(net: Any) -> list[str]:
+    """Names of the parameters that ``replace_head`` would make anew; raises GraphError."""
+    layer = last(net)
+    mine = {id(getattr(layer, name)) for name in layer.head}
+    return [name for name, parameter in net.named_parameters() if id(parameter) in mine]
+
+
 def _places(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(path, place) of every parameter, and of every layer that says whether it is frozen."""
     if hasattr(layer, "frozen"):
