@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from ..errors import GraphError, OptionError
-from ..graph import Graph
+from ..layers import Layer
 from ..layers.transfer import head_names
 from ..weights import load
 from ._app import out
 
 
-def start_from(net: Graph, path: str) -> None:
+def start_from(net: Layer, path: str) -> None:
     """Load weights; a head for another number of classes is left as it was drawn, and said so.
 
     Raises StateError for all else that does not fit, and what reading the file raises.
@@ -26,7 +26,7 @@ def start_from(net: Graph, path: str) -> None:
     net.load_state_dict(state | {name: fresh[name] for name in new})
 
 
-def _head(net: Graph) -> list[str]:
+def _head(net: Layer) -> list[str]:
     try:
         return head_names(net)
     except GraphError:  # nothing that could be made anew: all must fit
