@@ -13,11 +13,12 @@ from ..random import Stream
 from ..shapes import Shape
 from .parameter import Buffer, Parameter, Tensorlike
 from .state import Loaded, require_fit
+from .transfer import Transfer
 
 NeedDx = bool | tuple[bool, ...]
 
 
-class Layer:
+class Layer(Transfer):
     """A step of a net.
 
     ``forward(*xs, train=False, keep=None, update=None, rng=None)`` returns ``(y, saved)``:

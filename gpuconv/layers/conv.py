@@ -72,6 +72,11 @@ class Conv2d(Layer):
         self.weight = Parameter.lazy((k, c // groups, *window), weight_init or Kaiming())
         self.bias = Parameter.lazy((k,), bias_init or Constant(0.0)) if bias else None
 
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What has a row for each class where a net ends with this layer; nothing with groups."""
+        return ("weight", "bias") if self.options["groups"] == 1 else ()
+
     def _weight(self) -> Any:
         return self.weight.value
 

@@ -19,6 +19,7 @@ class Linear(Layer):
 
     records = ("train", "inference")
     keeps = ("x",)
+    head = ("weight", "bias")
     epilogues = ("relu",)
 
     def __init__(
