@@ -28,6 +28,7 @@ class Graph(Layer):
     A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std.
     """
 
+    records = ("train", "inference")
     formats = "any"
     input_shape: Shape
     mean: tuple[float, ...]

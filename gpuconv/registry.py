@@ -41,7 +41,8 @@ class Kernel:
     bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's); with
     ``bound="plane"`` the scale is its maximum over an element's last two axes, because what a
     transform rounds is spread over a tile. ``archs`` are the GPUs that it needs
-    (gpuconv.cuda.archs): ("sm_80",) is that one or newer.
+    (gpuconv.cuda.archs): ("sm_80",) is that one or newer. ``records``: on the CPU, whatever ``run``
+    writes it writes by tasks or ``cpu.host``, so that a recording need not call it again.
     """
 
     op: str
@@ -58,6 +59,7 @@ class Kernel:
     formats: tuple[str, ...] = ("NCHW",)
     precisions: tuple[str, ...] = ("fp32", "fp64")
     deterministic: bool = True
+    records: bool = False
 
     @property
     def name(self) -> str:
@@ -146,6 +148,7 @@ class Op:
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
             _CHOSEN.clear()
+            _REGISTERED.append(made.name)
             return run
 
         return register
@@ -194,6 +197,14 @@ def _import_kernels(family: str) -> None:
             if error.name is None or error.name.startswith("gpuconv"):
                 raise
             MISSING[module] = error.name
+
+
+_REGISTERED: list[str] = []
+
+
+def registrations() -> int:
+    """How many kernels were registered so far: a choice holds as long as this stays."""
+    return len(_REGISTERED)
 
 
 _CHOSEN: dict[tuple, Kernel | str] = {}

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.cpu import host
 from gpuconv.cpu.jit import Bound, Task, task
 from gpuconv.cpu.vectors import fma, keep, load, load_some, spread, store, store_some, widen
 from gpuconv.shapes import Shape
@@ -162,8 +163,24 @@ class Channels:
 
     def add(self, run: Task, channels: int, results: int = 1, **arrays: Any) -> np.ndarray:
         """What a task that sums gives, (results, channels) in float64."""
+        return self._total(self._parts(run, results, arrays), channels)
+
+    def fill(self, y: np.ndarray, run: Task, **arrays: Any) -> None:
+        """Set ``y`` (channels,) to what a task that sums gives."""
+        out = self._parts(run, 1, arrays)
+
+        def finish() -> None:
+            y[...] = self._total(out, y.size)[0]
+
+        host(finish)
+
+    def _parts(self, run: Task, results: int, arrays: dict[str, Any]) -> np.ndarray:
         out = np.empty((self.slices, self.blocks, results, WIDTH))
         _bound(self, run).each(self.slices * self.blocks, out=out, **arrays)
+        return out
+
+    def _total(self, out: np.ndarray, channels: int) -> np.ndarray:
+        results = out.shape[2]
         total = out[0] if self.slices == 1 else np.add.reduce(out, 0)
         if self.lanes < WIDTH:
             total = total.reshape(self.blocks, results, WIDTH // self.lanes, self.lanes)

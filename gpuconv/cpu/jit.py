@@ -26,7 +26,7 @@ from numba import carray, types
 from numba.extending import intrinsic
 
 from .. import _cache
-from . import native, progress, threads
+from . import native, progress, recording, threads
 from .pool import pool
 
 INT = types.int64
@@ -118,11 +118,6 @@ class Task:
         """
         self._run(count, np.empty(len(self._names), np.int64), fields, {})
 
-    def over(self, count: int, *values: int) -> None:
-        """Run the task as ``each`` does, with the values of all of its fields in their order."""
-        if count:
-            self._start(count, np.array(values, np.int64))
-
     def bind(self, **known: Any) -> "Bound":
         """The task with some of its fields, for calls that differ in the others only.
 
@@ -136,10 +131,16 @@ class Task:
         if len(fields) + len(known) != len(values) or not known.keys().isdisjoint(fields):
             raise self._wrong({*fields, *known})
         self._fill(values, fields)
+        record = recording.current()
+        if record is not None:
+            record.hold(*fields.values(), *known.values())
         if count:
             self._start(count, values)
 
     def _start(self, count: int, values: np.ndarray) -> None:
+        record = recording.current()
+        if record is not None:
+            record.job(self._address, values, count)
         pool().run(self._address, values.ctypes.data, count, threads.get_num_threads())
 
     def _fill(self, values: np.ndarray, fields: dict[str, Any]) -> None:

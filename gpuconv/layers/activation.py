@@ -51,6 +51,7 @@ class Unary(Layer):
 class ReLU(Unary):
     """max(x, 0). Keeps y, not x: y > 0 says the same, and the next layer holds y anyway."""
 
+    records = ("train", "inference")
     formats = "any"
     epilogue = "relu"
 
@@ -66,6 +67,7 @@ class ReLU(Unary):
 class LeakyReLU(Unary):
     """x where x > 0, else negative_slope * x (Maas, Hannun and Ng 2013)."""
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 
@@ -84,6 +86,7 @@ class LeakyReLU(Unary):
 class ELU(Unary):
     """x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 
@@ -102,6 +105,8 @@ class ELU(Unary):
 class Sigmoid(Unary):
     """1 / (1 + exp(-x))."""
 
+    records = ("train", "inference")
+
     def apply(self, x: Any) -> Any:
         """1 / (1 + exp(-x))."""
         return ops.sigmoid(x)
@@ -114,6 +119,7 @@ class Sigmoid(Unary):
 class Tanh(Unary):
     """scale * tanh(slope * x); LeNet-5 has 1.7159 and 2/3 (LeCun et al. 1998, appendix A)."""
 
+    records = ("train", "inference")
     formats = "any"
 
     def __init__(self, scale: float = 1.0, slope: float = 1.0) -> None:
@@ -131,6 +137,8 @@ class Tanh(Unary):
 class Softmax(Unary):
     """exp(x) / sum of exp(x) over axis 1."""
 
+    records = ("train", "inference")
+
     def apply(self, x: Any) -> Any:
         """Probabilities over axis 1."""
         return ops.softmax(x)
@@ -142,6 +150,8 @@ class Softmax(Unary):
 
 class LogSoftmax(Unary):
     """x - log of the sum of exp(x) over axis 1."""
+
+    records = ("train", "inference")
 
     def apply(self, x: Any) -> Any:
         """Log-probabilities over axis 1."""
@@ -158,6 +168,7 @@ class PReLU(Layer):
     Shapes: x (N, C, ...), weight (1,) or (C,): ``num_parameters``.
     """
 
+    records = ("train", "inference")
     keeps = ("x",)
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
@@ -205,6 +216,7 @@ class RReLU(Layer):
     Xu, Wang, Chen and Li, "Empirical evaluation of rectified activations" (2015), section 2.4.
     """
 
+    records = ("train", "inference")
     keeps = ("x",)
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
@@ -259,6 +271,7 @@ class Dropout(Layer):
     (seed, step, stream) and is drawn again in backward.
     """
 
+    records = ("train", "inference")
     aliases = True  # in evaluation
 
     def __init__(self, p: float = 0.5) -> None:

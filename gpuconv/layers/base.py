@@ -28,7 +28,8 @@ class Layer:
     with an input; ``keeps``, which of "x" and "y" are kept for backward; ``formats``, "any" for a
     layer that hands values straight to ``ops`` and asks them for no more than shape and dtype;
     ``epilogues``, those that ``forward`` takes as a keyword; ``epilogue``, the one that computes
-    what this layer does, which keeps y and has nothing to learn or to draw.
+    what this layer does, which keeps y and has nothing to learn or to draw; ``records``, "train"
+    and "inference" where a pass calls ``ops`` and changes nothing else.
     """
 
     outputs = 1
@@ -37,6 +38,7 @@ class Layer:
     formats = "NCHW"
     epilogues: tuple[str, ...] = ()
     epilogue = ""
+    records: tuple[str, ...] = ()
 
     def forward(
         self,
@@ -182,7 +184,7 @@ def takes_any_format(kind: type[Layer]) -> bool:
 
 
 def declared(kind: type[Layer], name: str) -> Any:
-    """What a class says of itself in ``formats``, ``epilogues`` or ``epilogue``.
+    """What a class says of itself in ``formats``, ``epilogues``, ``epilogue`` or ``records``.
 
     A subclass that computes otherwise than its base has to say so again.
     """

@@ -36,6 +36,7 @@ class Conv2d(Layer):
     OptionError on bad sizes.
     """
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
     epilogues = ("relu",)

@@ -17,6 +17,7 @@ class Linear(Layer):
     Shapes: x (N, I), weight (O, I), bias (O,), y (N, O). Raises OptionError on bad sizes.
     """
 
+    records = ("train", "inference")
     keeps = ("x",)
     epilogues = ("relu",)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import device as devices
 from .. import ops
+from ..cpu import host
 from ..device import Device
 from ..errors import ShapeError
 from ..random import INIT, Stream
@@ -176,7 +177,11 @@ class Parameter(Tensorlike):
                 self.grad = ops.add(self.grad, gradient)
         elif self._slot is not None:
             if gradient is not self._slot:
-                self._slot[...] = gradient
+                host(_copy, self._slot, gradient)
             self.grad = self._slot
         else:
             self.grad = gradient
+
+
+def _copy(to: Any, values: Any) -> None:
+    to[...] = values

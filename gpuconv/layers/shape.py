@@ -15,6 +15,7 @@ from .base import Layer, NeedDx, kept, require_saved, wanted
 class Flatten(Layer):
     """(N, C, H, W) as (N, C * H * W): a view, no copy."""
 
+    records = ("train", "inference")
     aliases = True
 
     def forward(
@@ -45,6 +46,7 @@ class Flatten(Layer):
 class Add(Layer):
     """a + b, element by element; equal shapes. Joins the two branches of a residual block."""
 
+    records = ("train", "inference")
     formats = "any"
 
     def forward(
@@ -75,6 +77,8 @@ class Add(Layer):
 
 class Concat(Layer):
     """Joins its inputs along ``axis`` (1: channels)."""
+
+    records = ("train", "inference")
 
     def __init__(self, axis: int = 1) -> None:
         self.axis = axis
@@ -116,6 +120,8 @@ def _four(shape: Shape) -> Shape:
 
 class ZeroPad2d(Layer):
     """A border of zeros around the image; ``padding`` as for Conv2d."""
+
+    records = ("train", "inference")
 
     def __init__(self, padding: Any) -> None:
         self.padding = padding4(padding, "ZeroPad2d: padding")

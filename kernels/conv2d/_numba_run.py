@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv import cpu
-from gpuconv.cpu import keeping, native
+from gpuconv.cpu import host, keeping, native
 from gpuconv.cpu.jit import Bound
 
 from . import _axes
@@ -34,7 +34,7 @@ def convolve(
 ) -> None:
     """Fill ``result`` from ``source``, both in the problem's format; ``parts``: the plan's."""
     if plan.is_backward and not plan.is_whole:
-        result.fill(0)
+        host(result.fill, 0)
     space, out, *places = parts
     packed = [_packed(plan, number, weight, place) for number, place in enumerate(places)]
     ends = {"bias": in_lanes(plan, bias), "relu": int(relu)}
@@ -71,7 +71,7 @@ def weight_gradient(
     """Fill ``dweight``; ``parts`` are where the plan's ``weight_parts`` lie."""
     space, slope, packed = parts
     if len(x) == 0:
-        dweight.fill(0)
+        host(dweight.fill, 0)
         return
     for image, count in plan.passes():
         begin = blocked(plan, x, image, count, space) + plan.start(plan.classes[0])
@@ -85,7 +85,14 @@ def in_lanes(plan: Plan, bias: np.ndarray | None) -> np.ndarray | None:
     if bias is None:
         return None
     table = plan.blocks.results
-    return np.where(table < 0, np.float32(0), bias[table])
+    ordered = np.empty(table.shape, np.float32)
+
+    def order() -> None:
+        np.take(bias, table, out=ordered, mode="clip")
+        ordered[table < 0] = 0
+
+    host(order)
+    return ordered
 
 
 def _weights(plan: Plan, number: int) -> dict[str, Any]:

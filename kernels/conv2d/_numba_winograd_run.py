@@ -65,7 +65,7 @@ def weight_gradient(
     base = plan.base
     space, slope, packed, weights, entered, slopes = parts
     if len(x) == 0:
-        dweight.fill(0)
+        cpu.host(dweight.fill, 0)
         return
     for image, count in base.passes():
         begin = direct.blocked(base, x, image, count, space)

@@ -113,10 +113,16 @@ def forward(problem: LinearProblem, y: Any, x: Any, weight: Any, bias: Any, work
     _panels(x.T, cpu.lanes_for(problem.n), memory)
     across = memory[x.size :]
     bound.each(count, x=memory, weight=weight, y=across)
-    np.copyto(y, across.reshape(problem.o, problem.n).T)
-    if bias is not None:
-        y += bias
-    if problem.epilogue == "relu":
+    cpu.host(_finish, y, across.reshape(problem.o, problem.n).T, bias, problem.epilogue)
+
+
+def _finish(y: np.ndarray, product: np.ndarray, bias: np.ndarray | None, epilogue: str) -> None:
+    """y = the product, the bias, and what comes after."""
+    if bias is None:
+        np.copyto(y, product)
+    else:
+        np.add(product, bias, out=y)
+    if epilogue == "relu":
         np.maximum(y, 0, out=y)
 
 
@@ -132,8 +138,9 @@ def _panels(x: np.ndarray, step: int, out: np.ndarray) -> None:
     whole = c // step
     flat = out[: x.size]
     panels = flat[: n * whole * step].reshape(whole, n, step)
-    np.copyto(panels, x[:, : whole * step].reshape(n, whole, step).transpose(1, 0, 2))
-    np.copyto(flat[n * whole * step :].reshape(n, -1), x[:, whole * step :])
+    cpu.host(np.copyto, panels.transpose(1, 0, 2), x[:, : whole * step].reshape(n, whole, step))
+    if whole * step < c:
+        cpu.host(np.copyto, flat[n * whole * step :].reshape(n, -1), x[:, whole * step :])
 
 
 def _block(inputs: int) -> int:

@@ -11,6 +11,7 @@ Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008
 sums have an order that depends on the problem and on the width of the vectors, never on threads.
 """
 
+from gpuconv.cpu import host
 from gpuconv.device import Device
 
 from .._cpu_cost import arithmetic
@@ -45,6 +46,7 @@ def _weight_workspace(problem: LinearProblem, device: Device) -> int:
 @linear.kernel(
     "tiled",
     backend="numba",
+    records=True,
     precisions=("fp32",),
     refuses=_refuses,
     workspace=_forward_workspace,
@@ -62,6 +64,7 @@ def forward(outs, ins, problem, work):
 @linear_input.kernel(
     "tiled",
     backend="numba",
+    records=True,
     precisions=("fp32",),
     workspace=_input_workspace,
     cost=arithmetic(linear_input, "numba", RATE),
@@ -78,6 +81,7 @@ def input_gradient(outs, ins, problem, work):
 @linear_weight.kernel(
     "tiled",
     backend="numba",
+    records=True,
     precisions=("fp32",),
     workspace=_weight_workspace,
     cost=arithmetic(linear_weight, "numba", RATE),
@@ -90,4 +94,4 @@ def weight_gradient(outs, ins, problem, work):
     if problem.n:
         run.weight_gradient(problem, dweight, x, dy, work)
     else:
-        dweight.fill(0)
+        host(dweight.fill, 0)
