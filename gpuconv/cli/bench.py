@@ -8,16 +8,18 @@ import typer
 
 from .. import cpu
 from .. import device as devices
-from ..benchmarks import suite
+from ..benchmarks import history, suite
 from ..benchmarks.cpu_vs_peers.ceilings import ceilings
+from ..benchmarks.page import page
 from ..benchmarks.suite import Result, Wanted
-from ..errors import DeviceError
+from ..errors import DeviceError, OptionError
 from ._app import app, err, out, show
 from ._bench_table import figure, summary, tables
 from ._device import resolve
 from ._load import load
 from ._progress import bar
 
+RESULTS = Path("bench-results")
 INTERRUPTED = 130  # the shell's code for SIGINT
 
 
@@ -55,6 +57,16 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option(min=0, help="of timing for each case")] = 1.0,
     rounds: Annotated[int, typer.Option(min=3, help="at most, for each case")] = 15,
+    html: Annotated[
+        Path | None, typer.Option(help="write a report: one file, with plots, that needs no other")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="add every figure to --results")] = False,
+    results: Annotated[
+        Path, typer.Option(help="the folder of figures kept, a file for each machine")
+    ] = RESULTS,
+    compare: Annotated[
+        Path | None, typer.Option(help="say what changed since the figures of this file")
+    ] = None,
 ) -> None:
     """Compare kernels, and libraries, on the layers of nets.
 
@@ -77,6 +89,8 @@ def bench(
     limits = {"batches": batches, "seconds": seconds, "rounds": rounds}
     asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), _words(against), **limits)
     found = asked.cases()
+    before = history.load(compare) if compare is not None else []
+    _require_writable(html, results if save else None)
     here = _device(device)
     result = Result(
         " ".join(["gpuconv", *sys.argv[1:]]), str(here), ceilings(), expected=len(found)
@@ -85,6 +99,9 @@ def bench(
     _heading(result)
     interrupted = _run(asked, found, result, here)
     _print(result)
+    if before:
+        _changes(result, before)
+    _keep(result, results if save else None, html, before)
     if interrupted:
         err.print(f"interrupted after {result.done} of {result.expected} cases")
         raise typer.Exit(INTERRUPTED)
@@ -142,3 +159,41 @@ def _print(result: Result) -> None:
         show(table)
     for line in summary(result.rows):
         out.print(line)
+
+
+def _require_writable(html: Path | None, folder: Path | None) -> None:
+    """Raise OptionError before minutes are spent on figures that cannot be kept."""
+    if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
+        raise OptionError(f"bench: --html {html}: expected a file in a folder that is there")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise OptionError(f"bench: --results {folder}: expected a folder, this is a file")
+
+
+def _changes(result: Result, before: list[history.Line]) -> None:
+    for difference in history.differences(result, before):
+        out.print(f"not as it was: {difference}")
+    found = history.compare(result.rows, before)
+    told = [change for change in found if change.verdict not in history.QUIET]
+    for change in told:
+        row = change.row
+        out.print(f"{row.op} {row.case} {row.name}: {change.factor:.2f} times ({change.verdict})")
+    if found:
+        out.print(f"{len(found) - len(told)} of {len(found)} figures are as they were, or in noise")
+    drift = history.drift(found)
+    if not found:
+        out.print("nothing of this was timed then")
+    elif drift is not None:
+        out.print(f"all of it together: {drift:.2f} times; what all share is the machine's doing")
+
+
+def _keep(
+    result: Result, folder: Path | None, html: Path | None, before: list[history.Line]
+) -> None:
+    kept = before
+    if folder is not None:
+        path = history.save(result, folder)
+        out.print(f"figures: {path}")
+        kept = history.load(path)
+    if html is not None:
+        html.write_text(page(result, kept), encoding="utf-8")
+        out.print(f"report: {html}")
