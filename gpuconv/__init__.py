@@ -28,3 +28,5 @@ from .training.optimizers import Adam as Adam
 from .training.step import InferenceStep as InferenceStep
 from .training.step import TrainStep as TrainStep
 from .training.trainer import Trainer as Trainer
+from .weights import load as load
+from .weights import save as save

@@ -148,7 +148,8 @@ class Op:
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
             _CHOSEN.clear()
-            _REGISTERED.append(made.name)
+            if self._loaded:  # else nothing was chosen yet
+                _LATER.append(made)
             return run
 
         return register
@@ -199,12 +200,12 @@ def _import_kernels(family: str) -> None:
             MISSING[module] = error.name
 
 
-_REGISTERED: list[str] = []
+_LATER: list[Kernel] = []  # registered when a choice may have been made already
 
 
 def registrations() -> int:
-    """How many kernels were registered so far: a choice holds as long as this stays."""
-    return len(_REGISTERED)
+    """A number that changes when a kernel is registered that earlier choices did not know."""
+    return len(_LATER)
 
 
 _CHOSEN: dict[tuple, Kernel | str] = {}

@@ -19,6 +19,7 @@ from ..training.evaluate import loader
 from ..training.optimizers import SGD
 from ..training.schedules import constant, cosine, warmup
 from ..training.trainer import Trainer
+from ..weights import load
 from ._app import app, out
 from ._device import DEVICES, plan, resolve
 from ._progress import bar
@@ -67,6 +68,10 @@ def train(
     eval_every: Annotated[
         int, typer.Option(min=0, help="epochs between test accuracies; 0: only at the end")
     ] = 0,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="start from these: .safetensors, .npz, PyTorch's .pth, or a run folder"),
+    ] = None,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="run folder; default: runs/MODEL-NNN")
@@ -97,6 +102,8 @@ def train(
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
     trainer, batches = _prepare(settings, where, train_set)
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
+    if settings["weights"] is not None and (run is None or not run.has_checkpoint):
+        trainer.net.load_state_dict(load(settings["weights"]))
     if run is None:
         run = Run.create(folder, _info(trainer.net, settings, where, train_set))
     else:

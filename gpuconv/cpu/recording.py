@@ -74,9 +74,11 @@ class Recording:
 
     def job(self, function: int, fields: np.ndarray, count: int) -> None:
         """Note a job of the thread pool; ``fields`` must not change afterwards."""
-        if not self.steps or not isinstance(self.steps[-1], Jobs):
-            self.steps.append(Jobs())
-        self.steps[-1].add(function, fields, count)
+        last = self.steps[-1] if self.steps else None
+        jobs = last if isinstance(last, Jobs) else Jobs()
+        jobs.add(function, fields, count)
+        if jobs is not last:
+            self.steps.append(jobs)
 
     def hold(self, *objects: Any) -> None:
         """Keep objects whose addresses a job knows, unless their memory is the recording's own."""

@@ -1,6 +1,7 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -184,7 +185,7 @@ def takes_any_format(kind: type[Layer]) -> bool:
 
 
 def declared(kind: type[Layer], name: str) -> Any:
-    """What a class says of itself in ``formats``, ``epilogues``, ``epilogue`` or ``records``.
+    """What a class says of itself in ``formats``, ``epilogues`` or ``epilogue``.
 
     A subclass that computes otherwise than its base has to say so again.
     """
@@ -194,6 +195,23 @@ def declared(kind: type[Layer], name: str) -> Any:
         if any(method in vars(base) for method in METHODS):
             break
     return vars(Layer)[name]
+
+
+def records(layer: Layer, mode: str) -> bool:
+    """Whether a pass of this layer may be recorded: its class says so, and changes no method."""
+    if not vars(layer).keys().isdisjoint(dir(type(layer))):
+        return False
+    for base in type(layer).__mro__:
+        if "records" in vars(base):
+            return mode in vars(base)["records"]
+        if any(map(_computes, vars(base).items())):
+            break
+    return False
+
+
+def _computes(member: tuple[str, Any]) -> bool:
+    name, value = member
+    return name != "__init__" and isinstance(value, FunctionType | property | classmethod)
 
 
 def kept(keep: bool | None, train: bool) -> bool:

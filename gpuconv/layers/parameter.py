@@ -1,5 +1,6 @@
 """Parameter: what training changes. Buffer: what travels with the net but is not trained."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Tensorlike:
     @property
     def size(self) -> int:
         """How many elements there are."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def home(self) -> tuple[Device, str]:

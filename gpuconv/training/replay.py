@@ -14,7 +14,7 @@ import numpy as np
 from .. import cpu, registry
 from ..cpu.recording import Recording
 from ..layers import Layer
-from ..layers.base import METHODS, declared
+from ..layers.base import records
 from ..layers.parameter import Tensorlike
 from ..limits import current_limits
 from ..random import Stream
@@ -27,20 +27,20 @@ class Snapshot:
     """What a net was: ``holds`` tells whether it still is."""
 
     def __init__(self, net: Layer) -> None:
-        self.layers = list(_layers(net))
-        self.places = [place for layer in self.layers for place in _places(layer)]
-        self._options = [_options(layer) for layer in self.layers]
-        self._arrays = [_array(place) for place in self.places]
+        self._layers = list(_layers(net))
+        self._places = [place for layer in self._layers for place in _places(layer)]
+        self._options = [_options(layer) for layer in self._layers]
+        self._arrays = [_array(place) for place in self._places]
 
     def holds(self) -> bool:
         """Whether every layer has its options, and every parameter its array and its place."""
-        known = zip(self.layers, self._options, strict=True)
+        known = zip(self._layers, self._options, strict=True)
         try:
             if not all(vars(layer) == options for layer, options in known):
                 return False
         except ValueError:  # an array that is another now
             return False
-        arrays = zip(self.places, self._arrays, strict=True)
+        arrays = zip(self._places, self._arrays, strict=True)
         return all(_same(_array(place), array) for place, array in arrays)
 
 
@@ -66,27 +66,23 @@ def _same(now: tuple, before: tuple) -> bool:
     return all(a is b for a, b in zip(now, before, strict=True))
 
 
-def _may(snapshot: Snapshot, net: Layer, mode: str) -> bool:
-    """Whether all that the net does in a pass is done by ops."""
-    return net.outputs == 1 and all(
-        mode in declared(type(layer), "records") and vars(layer).keys().isdisjoint(METHODS)
-        for layer in snapshot.layers
-    )
-
-
 class Tape:
     """A pass over one kind of images: recorded at first, then played."""
 
-    def __init__(self, net: Layer, snapshot: Snapshot, images: np.ndarray) -> None:
-        self.net, self.snapshot = net, snapshot
+    def __init__(self, net: Layer, images: np.ndarray) -> None:
+        self.net = net
         self._images, self._recording = np.empty_like(images), Recording()
         self._forward: int | None = None
-        self.is_whole = False
+        self._snapshot: Snapshot | None = None  # of the net when all was recorded
+
+    def holds(self) -> bool:
+        """Whether all of the pass was recorded, and the net is what it was then."""
+        return self._snapshot is not None and self._snapshot.holds()
 
     def infer(self, images: np.ndarray) -> np.ndarray:
         """The prediction; nothing is kept."""
         prediction = self._run(images, train=False)
-        self.is_whole = True
+        self._snapshot = self._snapshot or Snapshot(self.net)
         return prediction
 
     def forward(self, images: np.ndarray, rng: Stream) -> np.ndarray:
@@ -108,12 +104,12 @@ class Tape:
 
     def backward(self, gradient: np.ndarray) -> None:
         """Set every gradient; the last ``forward`` was of this pass."""
-        if not self.is_whole:
+        if self._snapshot is None:
             self._dy = np.array(gradient)
             with self._recording.under_way():
                 self.net.backward(self._dy, self._saved, need_dx=False)
             self._gradients = [(p, p.grad) for p in self.net.parameters()]
-            self.is_whole = True
+            self._snapshot = Snapshot(self.net)
         elif _kind(gradient) == _kind(self._dy):
             np.copyto(self._dy, gradient)
             self._recording.play(self._forward or 0)
@@ -131,33 +127,32 @@ def _kind(array: Any) -> tuple:
 class Tapes:
     """The tapes of one net; ``mode`` "train" or "inference".
 
-    ``may`` says whether parameters are where a recording may rely on them.
+    ``may`` says whether the parameters are where a recording may rely on them.
     """
 
-    def __init__(self, net: Layer, mode: str, may: Callable[[list], bool] | None = None) -> None:
-        self._net, self._mode, self._may = net, mode, may or (lambda places: True)
-        self._known: dict[tuple, Snapshot | Tape | None] = {}
+    def __init__(self, net: Layer, mode: str, may: Callable[[], bool] = lambda: True) -> None:
+        self._net, self._mode, self._may = net, mode, may
+        self._known: dict[tuple, Tape | None] = {}  # None: such a pass came once
 
     def find(self, images: Any, seed: int = 0) -> Tape | None:
         """The tape for a pass over these images, recorded or to be; None to run it as ever."""
         if type(images) is not np.ndarray:
             return None
-        numbers = registry.registrations(), cpu.level()
-        key = images.shape, images.dtype, seed, current_limits(), *numbers
-        known = self._known.get(key)
-        if isinstance(known, Tape) and known.is_whole and known.snapshot.holds():
-            return known
-        if isinstance(known, Snapshot) and known.holds():
-            tape = self._known[key] = Tape(self._net, known, images)
+        numbers = seed, registry.registrations(), cpu.level()
+        key = images.shape, images.dtype, current_limits(), *numbers
+        tape, is_new = self._known.get(key), key not in self._known
+        if tape is not None and tape.holds():
             return tape
-        self._begin(key)
-        return None
-
-    def _begin(self, key: tuple) -> None:
-        """Look at the net as it is, for a recording next time."""
         self._known.pop(key, None)
+        if not self._recordable():
+            return None
+        made = None if is_new else Tape(self._net, images)
         while len(self._known) >= KEPT:
             self._known.pop(next(iter(self._known)))
-        snapshot = Snapshot(self._net)
-        if _may(snapshot, self._net, self._mode) and self._may(snapshot.places):
-            self._known[key] = snapshot
+        self._known[key] = made
+        return made
+
+    def _recordable(self) -> bool:
+        """Whether all that the net does in a pass is done by ops."""
+        is_plain = all(records(layer, self._mode) for layer in _layers(self._net))
+        return is_plain and self._net.outputs == 1 and self._may()
