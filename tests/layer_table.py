@@ -99,6 +99,10 @@ TABLE = {
         row(lambda: layers.LocalResponseNorm(3, 0.5), (2, 5, 2, 3)),
         row(lambda: layers.LocalResponseNorm(4, 0.5, 1.5, 2.0, "element"), (1, 6, 2, 2)),
     ],
+    layers.LocallyConnected2d: [
+        row(lambda: layers.LocallyConnected2d(3, 2, (5, 4), 3, padding=1), IMAGE),
+        row(lambda: layers.LocallyConnected2d(3, 2, (5, 4), (4, 2)), IMAGE),
+    ],
     layers.LogSoftmax: [row(layers.LogSoftmax, ROWS), row(layers.LogSoftmax, IMAGE)],
     layers.MSELoss: [row(layers.MSELoss, ROWS, np.ones(ROWS), constant=(1,))],
     layers.MaxPool2d: [

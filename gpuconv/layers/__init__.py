@@ -16,6 +16,7 @@ from .conv import Conv2d as Conv2d
 from .lenet import RBF as RBF
 from .lenet import TableConv2d as TableConv2d
 from .linear import Linear as Linear
+from .local import LocallyConnected2d as LocallyConnected2d
 from .loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .loss import CrossEntropyLoss as CrossEntropyLoss
 from .loss import MSELoss as MSELoss
