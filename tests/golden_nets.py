@@ -1,10 +1,11 @@
 """What PyTorch computes, in float64, for every net by name: a few of its outputs, in a file.
 
-``python tests/golden_nets.py`` writes golden_nets.json beside this file; it needs PyTorch, which
-the tests do not. Weights, running statistics and images are functions of seeds.
+``python tests/golden_nets.py [NET ...]`` writes golden_nets.json beside this file; it needs
+PyTorch, which the tests do not. Weights, running statistics and images are functions of seeds.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,19 +70,21 @@ def pytorch(name):
         return {mode: shown(twin.train(mode == "train")(x).numpy()) for mode in modes(net)}
 
 
-def main():
-    """Write the file, a line for each net and mode."""
+def main(names):
+    """Write the figures of these nets, or of all, into the file: a line for each net and mode."""
     import torch
 
+    known = json.loads(FILE.read_text()) if names else {}
+    for name in names or models.models():
+        known[name] = pytorch(name)
+        print(name, flush=True)
     lines = []
     for name in models.models():
-        figures = pytorch(name)
-        parts = (f'  "{mode}": {json.dumps(found)}' for mode, found in figures.items())
+        parts = (f'  "{mode}": {json.dumps(found)}' for mode, found in known[name].items())
         lines.append(f' "{name}": {{\n' + ",\n".join(parts) + "\n }")
-        print(name, flush=True)
     head = f' "made by": "PyTorch {torch.__version__}, float64",\n'
     FILE.write_text("{\n" + head + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

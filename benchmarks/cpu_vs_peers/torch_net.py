@@ -97,6 +97,23 @@ def _concat(torch: Any, layer: layers.Concat) -> Any:
     return Concat()
 
 
+def _local(torch: Any, layer: layers.LocallyConnected2d) -> Any:
+    class LocallyConnected2d(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.empty(layer.weight.shape))
+            self.bias = torch.nn.Parameter(torch.empty(layer.bias.shape))
+
+        def forward(self, x: Any) -> Any:
+            *_, p, q = layer.shape
+            columns = torch.nn.functional.unfold(x, layer.window, padding=layer.padding)
+            columns = columns.reshape(len(x), -1, p, q)
+            sums = torch.einsum("nepq,pqke->nkpq", columns, self.weight)
+            return sums + self.bias.permute(2, 0, 1)
+
+    return LocallyConnected2d()
+
+
 def _pad_channels(torch: Any, layer: layers.PadChannels) -> Any:
     return torch.nn.ConstantPad3d((0, 0, 0, 0, *layer.border[0]), 0.0)
 
@@ -149,6 +166,7 @@ _MAKERS: dict[type, Callable[[Any, Any], Any]] = {
     layers.Flatten: lambda t, layer: t.nn.Flatten(),
     layers.Linear: _linear,
     layers.LocalResponseNorm: _lrn,
+    layers.LocallyConnected2d: _local,
     layers.MaxPool2d: lambda t, layer: t.nn.MaxPool2d(**layer.options),
     layers.PadChannels: _pad_channels,
     layers.RBF: _rbf,
