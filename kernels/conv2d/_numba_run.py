@@ -101,9 +101,9 @@ def _weights(plan: Plan, number: int) -> dict[str, Any]:
     rows, cols = plan.classes[number]
     taps = np.add.outer(np.array(rows.taps) * plan.problem.s, cols.taps).astype(np.int64)
     return {
-        "weights": plan.problem.k * plan.problem.cg * plan.problem.r * plan.problem.s,
         "table": plan.blocks.weights,
         "lanes": plan.blocks.lanes,
+        "along": not plan.is_backward,
         "inputs": plan.roles.inputs,
         "input_step": plan.roles.input_step,
         "taps": taps,

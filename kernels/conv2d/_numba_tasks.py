@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuconv.cpu.jit import call, floats, ints, task
 from gpuconv.cpu.tiles import UNROLLED
-from gpuconv.cpu.vectors import load, store
+from gpuconv.cpu.vectors import load, spread, store
 
 
 @task("x image line pixel  h w  places cell  blocked blocks padded_h padded_w top left")
@@ -99,42 +99,56 @@ def silence(g, i):
             y[at, lane] = 0
 
 
-@task("weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth")
+PACKED = "weight table lanes along  inputs input_step  taps tap_count  packed groups depth  "
+
+
+@task(PACKED)
 def pack(g, i):
     """The weights of one block of results in the order that a tile reads them.
 
-    That is (groups of inputs, taps, depth, lanes); the table has each lane's first weight.
+    That is (groups of inputs, taps, depth, lanes); the table has each lane's first weight. The
+    inner loop goes ``along`` a lane where its weights lie closer together than those of lanes.
     """
     lanes, depth, count = g.lanes, g.depth, g.tap_count
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
-    weight, size = floats(g.weight, (g.weights,)), g.groups * count * depth * lanes
-    packed = floats(g.packed + 4 * i * size, (g.groups, count, depth, lanes))
-    for c in range(g.groups * depth):
-        for t in range(count):
-            line, at = packed[c // depth, t, c % depth], c * g.input_step + taps[t]
+    size, step, zero = 4 * count * depth * lanes, 4 * g.input_step, spread(np.float32(0), 4)
+    for k in range(g.groups):
+        packed, inputs = g.packed + (i * g.groups + k) * size, min(depth, g.inputs - k * depth)
+        for at in range(packed, packed + size, 16):
+            store(zero, at)
+        first = g.weight + k * depth * step
+        if g.along:
             for lane in range(lanes):
-                known = table[lane] >= 0 and c < g.inputs
-                line[lane] = weight[table[lane] + at] if known else np.float32(0)
+                for t in range(count if table[lane] >= 0 else 0):
+                    x = first + 4 * (table[lane] + taps[t])
+                    y = packed + 4 * (t * depth * lanes + lane)
+                    for d in range(inputs):
+                        store(load(x + d * step, 1), y + 4 * d * lanes)
+        else:
+            for d in range(inputs):
+                for t in range(count):
+                    x, y = first + d * step + 4 * taps[t], packed + 4 * (t * depth + d) * lanes
+                    for lane in range(lanes):
+                        if table[lane] >= 0:
+                            store(load(x + 4 * table[lane], 1), y + 4 * lane)
 
 
-@task(
-    "weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth  "
-    "blocks slices"
-)
+@task(PACKED + "blocks slices")
 def unpack(g, i):
     """The gradient of one block's weights: slices added up in their order, back in its place."""
     lanes, depth, count = g.lanes, g.depth, g.tap_count
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
-    weight = floats(g.weight, (g.weights,))
-    packed = floats(g.packed, (g.slices, g.blocks, g.groups, count, depth, lanes))
+    size, step = 4 * count * depth * lanes, 4 * g.input_step
     for part in range(g.slices):
         for c in range(g.inputs):
+            group = ((part * g.blocks + i) * g.groups + c // depth) * size
             for t in range(count):
-                line, at = packed[part, i, c // depth, t, c % depth], c * g.input_step + taps[t]
+                x = g.packed + group + 4 * (t * depth + c % depth) * lanes
+                y = g.weight + c * step + 4 * taps[t]
                 for lane in range(lanes):
                     if table[lane] >= 0:
-                        before = weight[table[lane] + at] if part > 0 else np.float32(0)
-                        weight[table[lane] + at] = before + line[lane]
+                        place, more = y + 4 * table[lane], load(x + 4 * lane, 1)
+                        store(load(place, 1) + more if part > 0 else more, place)
 
 
 @task(
