@@ -1,6 +1,7 @@
 """The examples run and do what they say."""
 
 import runpy
+import sys
 
 import pytest
 from house_rules import ROOT
@@ -14,7 +15,9 @@ def load(name):
 
 def test_every_example_is_run_here():
     found = {path.name for path in (ROOT / "examples").glob("*.py")}
-    assert found == {"inspect_step.py", "residual_digits.py", "transfer_learning.py"}
+    assert found == {
+        *("inspect_step.py", "residual_digits.py", "torch_function.py", "transfer_learning.py")
+    }
 
 
 def test_inspect_step(capsys):
@@ -49,3 +52,9 @@ def test_transfer_learning(capsys, tmp_path):
         "transfer-learning.json",
         "transfer-learning.png",
     ]
+
+
+def test_torch_function_says_that_it_needs_pytorch(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert load("torch_function.py")["main"]() == 1
+    assert "needs PyTorch" in capsys.readouterr().err
