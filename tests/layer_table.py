@@ -106,6 +106,7 @@ TABLE = {
         row(lambda: layers.MaxPool2d(3, 1, 1, ceil_mode=True), IMAGE),
     ],
     layers.PReLU: [row(layers.PReLU, IMAGE), row(lambda: layers.PReLU(3), IMAGE)],
+    layers.PadChannels: [row(lambda: layers.PadChannels(0, 2), IMAGE)],
     layers.RBF: [row(lambda: layers.RBF(4, 5), ROWS)],
     layers.RReLU: [row(layers.RReLU, IMAGE)],
     layers.ReLU: [row(layers.ReLU, IMAGE)],

@@ -53,7 +53,7 @@ def status(folder: Path) -> dict:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ("lenet", "no model named 'lenet'; there are alexnet, alexnet_2012, lenet5, "),
+        ("lenet", "no model named 'lenet'; did you mean 'lenet5'? there are alexnet, "),
         ("--data nowhere", "nowhere: neither mnist, fashion-mnist nor a folder; name one of these"),
         ("--device tpu", "unknown device 'tpu'; expected one of cpu, cuda"),
         ("--schedule linear", "--schedule linear: expected cosine or constant"),

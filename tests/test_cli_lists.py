@@ -51,6 +51,10 @@ def test_models_lists_every_model():
     for name, entry in gcv.models.models().items():
         (row,) = [line for line in lines if line.startswith(f"│ {name} ")]
         assert entry.summary in row
+        assert entry.source in row
+    (row,) = [line for line in lines if line.startswith("│ resnet18 ")]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[1:5] == ["3x224x224", "1000", "11,689,512", "3.63"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

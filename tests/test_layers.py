@@ -239,6 +239,7 @@ def test_a_layer_that_draws_says_how_to_give_it_a_stream(row):
         (lambda: layers.ELU(float("nan")), "ELU: alpha must be a finite number"),
         (lambda: layers.LeakyReLU("0.1"), "LeakyReLU: negative_slope must be a finite number"),
         (lambda: layers.CrossEntropyLoss(1.0), r"label_smoothing must be in \[0, 1\), got 1.0"),
+        (lambda: layers.PadChannels(0, -1), "PadChannels: before and after must be an integer >="),
         (lambda: layers.Linear(2, 2).astype("half a float"), "astype: got 'half a float'"),
         (lambda: layers.Linear(2, 2).astype(None), "astype: got None; expected float32"),
     ],
@@ -256,6 +257,7 @@ def test_bad_options_are_refused_when_a_layer_is_made(make, text):
         (layers.AdaptiveAvgPool2d(1), MATRIX),
         (layers.Concat(4), IMAGE),
         (layers.Concat(1.0), IMAGE),
+        (layers.PadChannels(0, 1), MATRIX),
         (layers.ZeroPad2d(1), MATRIX),
     ],
 )

@@ -1,4 +1,6 @@
-"""ResNets and AlexNet as published: names, sizes, initial values, gradients."""
+"""Nets for 224 x 224 images: names, sizes, initial values, gradients."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -56,6 +58,48 @@ def test_a_resnet_forward_and_backward():
         assert parameter.grad.any(), name
 
 
+@pytest.mark.parametrize(("name", "other"), [("plain18", "resnet18"), ("plain34", "resnet34")])
+def test_plain_nets_are_resnets_without_shortcuts(name, other):
+    plain, full = models.create(name), models.create(other)
+    names = [key for key in full.state_dict() if "downsample" not in key]
+    assert list(plain.state_dict()) == names
+    assert plain.output_shape((2, 3, 64, 64)) == (2, 1000)
+    kinds = {row.layer for row in plain.summary((3, 64, 64)).rows}
+    assert "Add" not in kinds
+
+
+def fires():
+    """torchvision's squeezenet1_1: the place, input, squeezed and expanded channels of each."""
+    before, squeezed = 64, (16, 16, 32, 32, 48, 48, 64, 64)
+    for place, narrow in zip((3, 4, 6, 7, 9, 10, 11, 12), squeezed, strict=True):
+        yield f"features.{place}", before, narrow, 4 * narrow
+        before = 8 * narrow
+
+
+def test_squeezenet_has_the_names_and_shapes_of_torchvision():
+    expected = {"features.0": (64, 3, 3, 3)}
+    for place, before, narrow, wide in fires():
+        expected[f"{place}.squeeze"] = (narrow, before, 1, 1)
+        expected[f"{place}.expand1x1"] = (wide, narrow, 1, 1)
+        expected[f"{place}.expand3x3"] = (wide, narrow, 3, 3)
+    expected["classifier.1"] = (1000, 512, 1, 1)
+    net = models.create("squeezenet")
+    weights = {key: p.shape for key, p in net.named_parameters() if key.endswith("weight")}
+    assert weights == {f"{key}.weight": shape for key, shape in expected.items()}
+    rows = net.summary((3, 224, 224)).rows
+    pools = [row.output_shape[1:] for row in rows if row.layer == "MaxPool2d"]
+    assert pools == [(64, 55, 55), (128, 27, 27), (256, 13, 13)]
+
+
+def test_zfnet_has_the_sizes_of_figure_3():
+    rows = models.create("zfnet").summary((3, 224, 224)).rows
+    sides = [row.output_shape[1:] for row in rows if row.layer in ("Conv2d", "MaxPool2d")]
+    assert sides == [
+        *((96, 110, 110), (96, 55, 55), (256, 26, 26), (256, 13, 13)),
+        *((384, 13, 13), (384, 13, 13), (256, 13, 13), (256, 6, 6)),
+    ]
+
+
 def test_alexnet_2012_begins_as_the_paper_says():
     net = models.create("alexnet_2012")
     ones = {name for name, p in net.named_parameters() if (p.value == 1).all()}
@@ -65,3 +109,27 @@ def test_alexnet_2012_begins_as_the_paper_says():
     assert weights.shape == (384, 256, 3, 3)
     assert abs(weights.std() - 0.01) < 1e-4
     assert net.state_dict()["features.4.weight"].shape == (256, 48, 5, 5)
+
+
+@pytest.mark.slow
+def test_alexnet_forward_and_backward():
+    net, loss = models.create("alexnet"), CrossEntropyLoss()
+    weights = sum(parameter.value.nbytes for parameter in net.parameters())
+    images = Stream(5).normal((2, *net.input_shape)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        prediction, saved = net.forward(images, train=True, rng=Stream(0))
+        value, kept = loss.forward(prediction, np.array([3, 997]), train=True)
+        gradient, _ = loss.backward(1.0, kept)
+        assert net.backward(gradient, saved, need_dx=False) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert prediction.shape == (2, 1000)
+    assert float(value) == pytest.approx(np.log(1000), rel=0.2)
+    for name, parameter in net.named_parameters():
+        assert parameter.grad.shape == parameter.shape
+        assert np.isfinite(parameter.grad).all(), name
+        assert parameter.grad.any(), name
+    assert weights == 4 * 61_100_840
+    assert peak < 1.5 * weights  # the gradients, and a little more

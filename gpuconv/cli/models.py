@@ -9,9 +9,13 @@ from ._app import app, show
 @app.command()
 def models() -> None:
     """List the nets that can be trained by name."""
-    table = Table("model", "input", "classes", "parameters", "what it is")
+    columns = ("model", "input", "classes", "parameters", "GFLOPs", "source", "what it is")
+    table = Table(*columns, caption="GFLOPs: forward, one image, 2 per multiply-add")
     for name, entry in nets.models().items():
-        size = sum(parameter.size for parameter in nets.create(name).parameters())
+        net = nets.create(name)
+        size = sum(parameter.size for parameter in net.parameters())
         shape = "x".join(map(str, entry.input_shape))
-        table.add_row(name, shape, str(entry.num_classes), f"{size:,}", entry.summary)
+        work = f"{net.flops((1, *entry.input_shape)) / 1e9:.3g}"
+        numbers = (str(entry.num_classes), f"{size:,}", work)
+        table.add_row(name, shape, *numbers, entry.source, entry.summary)
     show(table)

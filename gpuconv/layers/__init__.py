@@ -2,17 +2,17 @@
 
 from . import init as init
 from .activation import ELU as ELU
-from .activation import Dropout as Dropout
 from .activation import LeakyReLU as LeakyReLU
 from .activation import LogSoftmax as LogSoftmax
 from .activation import PReLU as PReLU
 from .activation import ReLU as ReLU
-from .activation import RReLU as RReLU
 from .activation import Sigmoid as Sigmoid
 from .activation import Softmax as Softmax
 from .activation import Tanh as Tanh
 from .base import Layer as Layer
 from .conv import Conv2d as Conv2d
+from .dropout import Dropout as Dropout
+from .dropout import RReLU as RReLU
 from .lenet import RBF as RBF
 from .lenet import TableConv2d as TableConv2d
 from .linear import Linear as Linear
@@ -29,4 +29,5 @@ from .pool import MaxPool2d as MaxPool2d
 from .shape import Add as Add
 from .shape import Concat as Concat
 from .shape import Flatten as Flatten
+from .shape import PadChannels as PadChannels
 from .shape import ZeroPad2d as ZeroPad2d

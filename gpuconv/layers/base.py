@@ -1,6 +1,7 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -30,7 +31,8 @@ class Layer(Transfer):
     with an input; ``keeps``, which of "x" and "y" are kept for backward; ``formats``, "any" for a
     layer that hands values straight to ``ops`` and asks them for no more than shape and dtype;
     ``epilogues``, those that ``forward`` takes as a keyword; ``epilogue``, the one that computes
-    what this layer does, which keeps y and has nothing to learn or to draw.
+    what this layer does, which keeps y and has nothing to learn or to draw; ``records``, "train"
+    and "inference" where a pass calls ``ops`` and changes nothing else.
     """
 
     outputs = 1
@@ -39,6 +41,7 @@ class Layer(Transfer):
     formats = "NCHW"
     epilogues: tuple[str, ...] = ()
     epilogue = ""
+    records: tuple[str, ...] = ()
 
     def forward(
         self,
@@ -178,6 +181,23 @@ def declared(kind: type[Layer], name: str) -> Any:
         if any(method in vars(base) for method in METHODS):
             break
     return vars(Layer)[name]
+
+
+def records(layer: Layer, mode: str) -> bool:
+    """Whether a pass of this layer may be recorded: its class says so, and changes no method."""
+    if not vars(layer).keys().isdisjoint(dir(type(layer))):
+        return False
+    for base in type(layer).__mro__:
+        if "records" in vars(base):
+            return mode in vars(base)["records"]
+        if any(map(_computes, vars(base).items())):
+            break
+    return False
+
+
+def _computes(member: tuple[str, Any]) -> bool:
+    name, value = member
+    return name != "__init__" and isinstance(value, FunctionType | property | classmethod)
 
 
 def kept(keep: bool | None, train: bool) -> bool:

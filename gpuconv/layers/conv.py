@@ -36,6 +36,7 @@ class Conv2d(Layer):
     OptionError on bad sizes.
     """
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
     epilogues = ("relu",)
@@ -105,7 +106,7 @@ class Conv2d(Layer):
                 ops.conv2d_weight(x, dy, weight.shape, **self.options, out=place, algorithm=named)
             )
         if self.bias is not None and self.bias.trainable:
-            self.bias.add_grad(ops.channel_sum(dy))
+            self.bias.add_grad(ops.channel_sum(dy, out=self.bias.gradient_place()))
         named = self.algorithm.get("conv2d_input")
         return needed(
             need_dx,

@@ -1,11 +1,13 @@
 """Parameter: what training changes. Buffer: what travels with the net but is not trained."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from .. import device as devices
 from .. import ops
+from ..cpu import host
 from ..device import Device
 from ..errors import ShapeError
 from ..random import INIT, Stream
@@ -43,7 +45,7 @@ class Tensorlike:
     @property
     def size(self) -> int:
         """How many elements there are."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def home(self) -> tuple[Device, str]:
@@ -183,7 +185,11 @@ class Parameter(Tensorlike):
                 self.grad = ops.add(self.grad, gradient)
         elif self._slot is not None:
             if gradient is not self._slot:
-                self._slot[...] = gradient
+                host(_copy, self._slot, gradient)
             self.grad = self._slot
         else:
             self.grad = gradient
+
+
+def _copy(to: Any, values: Any) -> None:
+    to[...] = values

@@ -8,13 +8,14 @@ from .. import ops
 from ..errors import ShapeError
 from ..ops.reshape import axis_of
 from ..random import Stream
-from ..shapes import Shape, padding4
-from .base import Layer, NeedDx, kept, require_saved, wanted
+from ..shapes import Pair, Shape, padding4, pair
+from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 
 
 class Flatten(Layer):
     """(N, C, H, W) as (N, C * H * W): a view, no copy."""
 
+    records = ("train", "inference")
     aliases = True
 
     def forward(
@@ -45,6 +46,7 @@ class Flatten(Layer):
 class Add(Layer):
     """a + b, element by element; equal shapes. Joins the two branches of a residual block."""
 
+    records = ("train", "inference")
     formats = "any"
 
     def forward(
@@ -75,6 +77,8 @@ class Add(Layer):
 
 class Concat(Layer):
     """Joins its inputs along ``axis`` (1: channels)."""
+
+    records = ("train", "inference")
 
     def __init__(self, axis: int = 1) -> None:
         self.axis = axis
@@ -108,17 +112,20 @@ class Concat(Layer):
         return (*first[:axis], sum(s[axis] for s in shapes), *first[axis + 1 :])
 
 
-def _four(shape: Shape) -> Shape:
+def _four(op: str, shape: Shape) -> Shape:
     if len(shape) != 4:
-        raise ShapeError(f"zero_pad2d: input has shape {tuple(shape)}; expected (N, C, H, W)")
+        raise ShapeError(f"{op}: input has shape {tuple(shape)}; expected (N, C, H, W)")
     return shape
 
 
-class ZeroPad2d(Layer):
-    """A border of zeros around the image; ``padding`` as for Conv2d."""
+class _Pad(Layer):
+    """Zeros around an input (N, C, H, W); ``padding`` holds (before, after) of C, H and W."""
 
-    def __init__(self, padding: Any) -> None:
-        self.padding = padding4(padding, "ZeroPad2d: padding")
+    records = ("train", "inference")
+    name = ""
+
+    def __init__(self, *padding: Pair) -> None:
+        self.border = padding
 
     def forward(
         self,
@@ -129,19 +136,39 @@ class ZeroPad2d(Layer):
         update: bool | None = None,
         rng: Stream | None = None,
     ) -> tuple[Any, Any]:
-        """The padded image; keeps nothing."""
-        _four(x.shape)
-        y = ops.pad(x, ((0, 0), (0, 0), *self.padding))
+        """The padded input; keeps nothing."""
+        _four(self.name, x.shape)
+        y = ops.pad(x, ((0, 0), *self.border))
         return y, (() if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
         """dy without its border."""
         require_saved(self, saved)
-        if not wanted(need_dx):
-            return None
-        return ops.pad_backward(dy, ((0, 0), (0, 0), *self.padding))
+        return needed(need_dx, lambda: ops.pad_backward(dy, ((0, 0), *self.border)))
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """(N, C, H + top + bottom, W + left + right); raises ShapeError for another rank."""
-        n, c, h, w = _four(shapes[0])
-        return n, c, h + sum(self.padding[0]), w + sum(self.padding[1])
+        """The input's shape, larger by the padding; raises ShapeError for another rank."""
+        n, *sizes = _four(self.name, shapes[0])
+        return n, *(size + sum(both) for size, both in zip(sizes, self.border, strict=True))
+
+
+class ZeroPad2d(_Pad):
+    """A border of zeros around the image; ``padding`` as for Conv2d."""
+
+    name = "zero_pad2d"
+
+    def __init__(self, padding: Any) -> None:
+        super().__init__((0, 0), *padding4(padding, "ZeroPad2d: padding"))
+
+
+class PadChannels(_Pad):
+    """Channels of zeros before and after those of the input, as a shortcut takes it to a wider map.
+
+    He, Zhang, Ren and Sun (2016), section 3.3, option A. Shapes: x (N, C, H, W),
+    y (N, before + C + after, H, W). Raises OptionError for a negative number.
+    """
+
+    name = "pad_channels"
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(pair((before, after), "PadChannels: before and after", 0), (0, 0), (0, 0))

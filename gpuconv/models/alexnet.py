@@ -25,9 +25,16 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _INIT = Kaiming(1 / sqrt(3), distribution="uniform")
 
 
-@model((3, 224, 224), IMAGENET_MEAN, IMAGENET_STD, num_classes=1000, dropout=0.5)
+@model(
+    (3, 224, 224),
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    num_classes=1000,
+    dropout=0.5,
+    source="Krizhevsky 2014",
+)
 def alexnet(num_classes: int, dropout: float) -> Graph:
-    """AlexNet on one GPU (Krizhevsky 2014), torchvision's shapes and names; 61,100,840 parameters.
+    """AlexNet on one GPU, torchvision's shapes and names; 61,100,840 parameters.
 
     Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (2014).
     """
@@ -86,7 +93,14 @@ def _normed() -> list[Layer]:
     return [ReLU(), norm, MaxPool2d(3, 2)]
 
 
-@model((3, 227, 227), IMAGENET_MEAN, IMAGENET_STD, num_classes=1000, dropout=0.5)
+@model(
+    (3, 227, 227),
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    num_classes=1000,
+    dropout=0.5,
+    source="Krizhevsky et al. 2012",
+)
 def alexnet_2012(num_classes: int, dropout: float) -> Graph:
     """AlexNet as published: two groups, response normalisation, 227 input; 60,965,224 parameters.
 

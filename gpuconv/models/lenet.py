@@ -21,7 +21,13 @@ from .registry import model
 _ZERO = Constant(0.0)
 
 
-@model(input_shape=(1, 28, 28), mean=(0.1307,), std=(0.3081,), lr=0.05)
+@model(
+    input_shape=(1, 28, 28),
+    mean=(0.1307,),
+    std=(0.3081,),
+    lr=0.05,
+    source="after LeCun et al. 1998",
+)
 def lenet5(num_classes: int, dropout: float) -> Graph:
     """LeNet-5 as taught today: full connections, ReLU, max pooling; 61,706 parameters."""
     return Sequential(
@@ -56,7 +62,7 @@ def _subsample(channels: int) -> dict[str, Layer]:
     return {"mean": AvgPool2d(2), "affine": affine, "squash": _squash()}
 
 
-@model(input_shape=(1, 28, 28), mean=(0.0784,), std=(0.7843,))
+@model(input_shape=(1, 28, 28), mean=(0.0784,), std=(0.7843,), source="LeCun et al. 1998")
 def lenet5_1998(num_classes: int, dropout: float) -> Graph:
     """LeNet-5 as published: connection table, trained subsampling, scaled tanh; 60,000 parameters.
 

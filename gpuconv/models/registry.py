@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ..errors import OptionError
 from ..graph import Graph
@@ -13,7 +14,8 @@ from ..shapes import Shape, integer, real
 class Model:
     """A net that can be made by name: images in are (x / 255 - mean) / std.
 
-    ``lr`` is the highest learning rate that ``gpuconv train`` takes for it unless told otherwise.
+    ``lr`` is the highest learning rate that ``gpuconv train`` takes for it unless told otherwise;
+    ``source`` says where the net was described.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Model:
     num_classes: int
     dropout: float
     lr: float
+    source: str
 
     @property
     def summary(self) -> str:
@@ -41,12 +44,14 @@ def model(
     num_classes: int = 10,
     dropout: float = 0.0,
     lr: float = 0.01,
+    source: str = "",
 ) -> Callable[[Callable[[int, float], Graph]], Callable[[int, float], Graph]]:
     """Decorator that registers ``build(num_classes, dropout)`` under its own name; see Model."""
 
     def register(build: Callable[[int, float], Graph]) -> Callable[[int, float], Graph]:
         name = build.__name__
-        _MODELS[name] = Model(name, build, input_shape, mean, std, num_classes, dropout, lr)
+        options = (num_classes, dropout, lr, source)
+        _MODELS[name] = Model(name, build, input_shape, mean, std, *options)
         return build
 
     return register
@@ -58,9 +63,12 @@ def models() -> dict[str, Model]:
 
 
 def get(name: str) -> Model:
-    """The model of that name; raises OptionError listing what there is."""
+    """The model of that name; raises OptionError with the nearest name and all that there are."""
     if name not in _MODELS:
-        raise OptionError(f"no model named {name!r}; there are {', '.join(sorted(_MODELS))}")
+        near = get_close_matches(str(name).lower(), _MODELS, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        listed = ", ".join(sorted(_MODELS))
+        raise OptionError(f"no model named {name!r}; {meant}there are {listed}")
     return _MODELS[name]
 
 

@@ -24,7 +24,14 @@ CHANNELS = (64, 128, 256, 512, 512)
 # Table 1: how many convolutions each of the five stages has.
 A, B, D, E = (1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)
 
-_IMAGENET = model((3, 224, 224), IMAGENET_MEAN, IMAGENET_STD, num_classes=1000, dropout=0.5)
+_IMAGENET = model(
+    (3, 224, 224),
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    num_classes=1000,
+    dropout=0.5,
+    source="Simonyan and Zisserman 2015, table 1",
+)
 _INIT = Kaiming(mode="fan_out")
 
 
@@ -63,29 +70,47 @@ def _vgg(stages: tuple[int, ...], num_classes: int, dropout: float, normed: bool
 
 @_IMAGENET
 def vgg11(num_classes: int, dropout: float) -> Graph:
-    """VGG-11 (Simonyan and Zisserman 2015, table 1, A); 132,863,336 parameters."""
+    """VGG-11, column A of the table; 132,863,336 parameters."""
     return _vgg(A, num_classes, dropout)
 
 
 @_IMAGENET
 def vgg13(num_classes: int, dropout: float) -> Graph:
-    """VGG-13 (Simonyan and Zisserman 2015, table 1, B); 133,047,848 parameters."""
+    """VGG-13, column B of the table; 133,047,848 parameters."""
     return _vgg(B, num_classes, dropout)
 
 
 @_IMAGENET
 def vgg16(num_classes: int, dropout: float) -> Graph:
-    """VGG-16 (Simonyan and Zisserman 2015, table 1, D); 138,357,544 parameters."""
+    """VGG-16, column D of the table; 138,357,544 parameters."""
     return _vgg(D, num_classes, dropout)
 
 
 @_IMAGENET
 def vgg19(num_classes: int, dropout: float) -> Graph:
-    """VGG-19 (Simonyan and Zisserman 2015, table 1, E); 143,667,240 parameters."""
+    """VGG-19, column E of the table; 143,667,240 parameters."""
     return _vgg(E, num_classes, dropout)
+
+
+@_IMAGENET
+def vgg11_bn(num_classes: int, dropout: float) -> Graph:
+    """VGG-11 with batch normalisation after every convolution; 132,868,840 parameters."""
+    return _vgg(A, num_classes, dropout, normed=True)
+
+
+@_IMAGENET
+def vgg13_bn(num_classes: int, dropout: float) -> Graph:
+    """VGG-13 with batch normalisation after every convolution; 133,053,736 parameters."""
+    return _vgg(B, num_classes, dropout, normed=True)
 
 
 @_IMAGENET
 def vgg16_bn(num_classes: int, dropout: float) -> Graph:
     """VGG-16 with batch normalisation after every convolution; 138,365,992 parameters."""
     return _vgg(D, num_classes, dropout, normed=True)
+
+
+@_IMAGENET
+def vgg19_bn(num_classes: int, dropout: float) -> Graph:
+    """VGG-19 with batch normalisation after every convolution; 143,678,248 parameters."""
+    return _vgg(E, num_classes, dropout, normed=True)
