@@ -9,6 +9,7 @@ from . import random as random
 from ._version import __version__ as __version__
 from .cpu import get_num_threads as get_num_threads
 from .cpu import set_num_threads as set_num_threads
+from .device import asarray as asarray
 from .device import to_device as to_device
 from .device import to_numpy as to_numpy
 from .errors import GpuconvError as GpuconvError

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import sys
 
 import pytest
 from house_rules import ROOT
@@ -20,6 +21,7 @@ def test_every_example_is_run_here():
         "inspect_step.py",
         "plain_vs_residual.py",
         "residual_digits.py",
+        "torch_function.py",
         "transfer_learning.py",
     }
 
@@ -92,3 +94,9 @@ def test_transfer_learning(capsys, tmp_path):
         "transfer-learning.json",
         "transfer-learning.png",
     ]
+
+
+def test_torch_function_says_that_it_needs_pytorch(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert load("torch_function.py")["main"]() == 1
+    assert "needs PyTorch" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from .idx_files import fashion_mnist as fashion_mnist
 from .idx_files import idx as idx
 from .inputs import load_image as load_image
 from .loader import Loader as Loader
+from .preprocessing import Preprocessing as Preprocessing
 from .sources import open_dataset as open_dataset
 from .transforms import random_flip as random_flip
 from .transforms import random_shift as random_shift

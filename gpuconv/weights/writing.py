@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
+from ..data.preprocessing import KEY, Preprocessing
 from ..errors import OptionError, RunError
 from . import tensor_files
 
@@ -20,11 +21,16 @@ def save(path: str | os.PathLike, net: Any, *, metadata: Mapping[str, str] | Non
     """Write a net's parameters and buffers, or a dict of arrays: whole or not at all.
 
     ``.safetensors`` (also without a suffix) or ``.npz``, which keeps no ``metadata`` (strings by
-    name). Raises OptionError for another suffix, what is no net and no dict of arrays, or metadata
-    that cannot be kept, and RunError if the file cannot be written.
+    name). How images become what the net takes is kept in the metadata of a model
+    (``gpuconv.data.Preprocessing``).
+
+    Raises OptionError for another suffix, what is no net and no dict of arrays, or metadata that
+    cannot be kept, and RunError if the file cannot be written.
     """
     place = Path(path)
     said = _metadata(place, metadata)
+    if place.suffix != NPZ and hasattr(net, "state_dict") and hasattr(net, "input_shape"):
+        said = {KEY: Preprocessing.of(net).dumps()} | said
     replace_file(place, content(_arrays(net), place.suffix == NPZ, said))
 
 
