@@ -9,6 +9,7 @@ from . import random as random
 from ._version import __version__ as __version__
 from .cpu import get_num_threads as get_num_threads
 from .cpu import set_num_threads as set_num_threads
+from .device import asarray as asarray
 from .device import to_device as to_device
 from .device import to_numpy as to_numpy
 from .errors import GpuconvError as GpuconvError
@@ -23,6 +24,7 @@ from .training import schedules as schedules
 from .training.checkpoint import load_weights as load_weights
 from .training.checkpoint import save_weights as save_weights
 from .training.evaluate import evaluate as evaluate
+from .training.groups import param_groups as param_groups
 from .training.optimizers import SGD as SGD
 from .training.optimizers import Adam as Adam
 from .training.step import InferenceStep as InferenceStep

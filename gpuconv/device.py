@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .cpu import memory
-from .cuda.arrays import arch, gpu_of, is_cuda, to_cuda
+from .cuda.arrays import adopt, adopt_dlpack, arch, gpu_of, is_cuda, to_cuda
 from .cuda.arrays import empty as empty_cuda
 from .cuda.driver import missing
 from .emulator import available
@@ -62,8 +62,59 @@ def of(array: object, op: str = "gpuconv", name: str = "array") -> Device:
     kind = type(array)
     raise DeviceError(
         f"{op}: {name} is a {kind.__module__}.{kind.__qualname__}; expected a numpy.ndarray (wrap "
-        "it with numpy.asarray), a cupy.ndarray or an emulated array"
+        "it with gpuconv.asarray or numpy.asarray), a cupy.ndarray or an emulated array"
     )
+
+
+def asarray(array: Any, op: str = "asarray", name: str = "array") -> Any:
+    """What another library made as an array of NumPy or CuPy, its memory shared and not copied.
+
+    Takes what has ``__dlpack__`` (on the CPU or a CUDA GPU) or ``__cuda_array_interface__``; the
+    arrays that gpuconv computes on are returned as they are. They have both protocols themselves,
+    so that results go out the same way. Raises DeviceError for anything else, a foreign device, or
+    what its library does not hand out.
+    """
+    if _where(array) is not None:
+        return array
+    if isinstance(array, np.memmap):
+        return array.view(np.ndarray)
+    if getattr(array, "requires_grad", False):
+        raise DeviceError(
+            f"{op}: {name} requires a gradient, which gpuconv would not pass on; give "
+            f"{name}.detach(), or wrap the call (examples/torch_function.py)"
+        )
+    if not is_foreign(array):
+        of(array, op, name)
+    try:
+        return _adopted(array)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise DeviceError(
+            f"{op}: {name}, a {type(array).__module__}.{type(array).__qualname__}, cannot be "
+            f"shared ({error}); copy it into a numpy.ndarray"
+        ) from error
+
+
+def is_foreign(array: Any) -> bool:
+    """Whether this is another library's array that says how its memory is shared."""
+    if isinstance(array, np.ndarray):  # a masked array's mask, say, would be lost on the way
+        return False
+    return hasattr(array, "__dlpack__") or hasattr(array, "__cuda_array_interface__")
+
+
+_DLPACK_CPU, _DLPACK_CUDA = (1,), (2, 13)  # 13: managed memory
+
+
+def _adopted(array: Any) -> Any:
+    if not hasattr(array, "__dlpack__"):
+        _require_cuda()
+        return adopt(array)
+    kind = int(array.__dlpack_device__()[0])
+    if kind in _DLPACK_CPU:
+        return np.from_dlpack(array)
+    if kind not in _DLPACK_CUDA:
+        raise BufferError(f"it lives on DLPack's device {kind}, expected the CPU or a CUDA GPU")
+    _require_cuda()
+    return adopt_dlpack(array)
 
 
 def auto() -> tuple[Device, str]:
@@ -105,8 +156,11 @@ def _require_emulator() -> None:
 def to_device(array: Any, device: "str | Device") -> Any:
     """``array`` on ``device``; the same object if it is there already, else a copy.
 
-    What is no device's array (a list, a memory map) counts as the CPU's.
+    What is no device's array (a list, a memory map) counts as the CPU's; another library's is taken
+    as ``asarray`` takes it.
     """
+    if _where(array) is None and is_foreign(array):
+        array = asarray(array, "to_device")
     target, here = get(device), _where(array)
     if here is not None and here.kind == target.kind:
         return array

@@ -69,10 +69,22 @@ TABLE = {
         row(lambda: layers.Concat(axis=-1), ROWS, (3, 1)),
         row(layers.Concat, IMAGE),
     ],
+    layers.Conv1d: [
+        row(lambda: layers.Conv1d(3, 2, 3, padding=1), (2, 3, 6)),
+        row(lambda: layers.Conv1d(4, 6, 2, 2, (1, 2), 3, 2, bias=False), (2, 4, 7)),
+    ],
     layers.Conv2d: [
         row(lambda: layers.Conv2d(3, 2, 3, padding=1), IMAGE),
         row(lambda: layers.Conv2d(4, 6, (3, 2), 2, ((1, 0), (0, 2)), (2, 1), 2), (2, 4, 6, 5)),
         row(lambda: layers.Conv2d(3, 2, 1, bias=False), IMAGE),
+    ],
+    layers.ConvTranspose2d: [
+        row(lambda: layers.ConvTranspose2d(3, 2, 3), IMAGE),
+        row(
+            lambda: layers.ConvTranspose2d(4, 6, (3, 2), (2, 3), ((1, 0), (0, 1)), (1, 2), 2),
+            (2, 4, 3, 2),
+        ),
+        row(lambda: layers.ConvTranspose2d(3, 2, 2, 2, bias=False, dilation=2), IMAGE),
     ],
     layers.CrossEntropyLoss: [
         row(layers.CrossEntropyLoss, ROWS, LABELS, constant=(1,)),
@@ -88,6 +100,10 @@ TABLE = {
         row(lambda: layers.Dropout(0.0), ROWS),
         row(lambda: layers.Dropout(0.2), ROWS),
     ],
+    layers.Dropout2d: [
+        row(layers.Dropout2d, IMAGE),
+        row(lambda: layers.Dropout2d(0.2), (4, 9)),
+    ],
     layers.ELU: [row(layers.ELU, IMAGE), row(lambda: layers.ELU(0.5), ROWS)],
     layers.Flatten: [row(layers.Flatten, IMAGE), row(layers.Flatten, ROWS)],
     layers.LeakyReLU: [row(layers.LeakyReLU, IMAGE), row(lambda: layers.LeakyReLU(0.3), ROWS)],
@@ -98,6 +114,10 @@ TABLE = {
     layers.LocalResponseNorm: [
         row(lambda: layers.LocalResponseNorm(3, 0.5), (2, 5, 2, 3)),
         row(lambda: layers.LocalResponseNorm(4, 0.5, 1.5, 2.0, "element"), (1, 6, 2, 2)),
+    ],
+    layers.LocallyConnected2d: [
+        row(lambda: layers.LocallyConnected2d(3, 2, (5, 4), 3, padding=1), IMAGE),
+        row(lambda: layers.LocallyConnected2d(3, 2, (5, 4), (4, 2)), IMAGE),
     ],
     layers.LogSoftmax: [row(layers.LogSoftmax, ROWS), row(layers.LogSoftmax, IMAGE)],
     layers.MSELoss: [row(layers.MSELoss, ROWS, np.ones(ROWS), constant=(1,))],

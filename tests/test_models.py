@@ -19,6 +19,7 @@ NAMES = list(models.models())
 COUNTS = {
     "alexnet": 61_100_840,
     "alexnet_2012": 60_965_224,
+    "cuda_convnet": 1_116_490,
     "lenet5": 61_706,
     "lenet5_1998": 60_000,
     "plain18": 11_515_688,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gpuconv import models
-from gpuconv.errors import OptionError
+from gpuconv.errors import OptionError, ShapeError
+from gpuconv.layers import Conv2d, LocallyConnected2d
 from gpuconv.models.cifar_resnet import cifar_net, subsampled
 from gpuconv.random import Stream
 
@@ -64,3 +65,32 @@ def test_forward_and_backward_of_another_depth_and_number_of_channels():
 def test_other_depths_are_refused(depth, text):
     with pytest.raises(OptionError, match=f"cifar_net: .*{text}"):
         cifar_net(depth)
+
+
+def test_a_local_layer_whose_filters_are_the_same_everywhere_is_a_convolution():
+    local = LocallyConnected2d(3, 4, (6, 5), (3, 2), padding=1).initialize(1)
+    conv = Conv2d(3, 4, (3, 2), padding=1).initialize(2)
+    conv.bias.value = Stream(5).normal((4,)).astype(np.float32)
+    shared = np.broadcast_to(conv.weight.value.reshape(4, -1), local.weight.shape)
+    local.weight.value = np.ascontiguousarray(shared)
+    local.bias.value = np.ascontiguousarray(np.broadcast_to(conv.bias.value, local.bias.shape))
+    x = Stream(6).normal((2, 3, 6, 5)).astype(np.float32)
+    np.testing.assert_allclose(local(x), conv(x), rtol=0, atol=1e-5)
+    assert local.flops(x.shape) == conv.flops(x.shape)
+
+
+def test_a_local_layer_refuses_windows_and_inputs_that_do_not_fit():
+    with pytest.raises(ShapeError, match=r"window \(4, 4\) does not fit into an input of \(2, 3\)"):
+        LocallyConnected2d(3, 4, (2, 3), 4)
+    with pytest.raises(
+        ShapeError, match=r"input has shape \(2, 3, 5, 5\), expected \(N, 3, 6, 5\)"
+    ):
+        LocallyConnected2d(3, 4, (6, 5), 3)(np.zeros((2, 3, 5, 5), np.float32))
+
+
+def test_cuda_convnet_has_the_sizes_of_its_file():
+    rows = models.create("cuda_convnet").summary((3, 24, 24)).rows
+    pools = [row.output_shape[1:] for row in rows if row.layer == "MaxPool2d"]
+    assert pools == [(64, 12, 12), (64, 6, 6)]
+    local = [row.parameters for row in rows if row.layer == "LocallyConnected2d"]
+    assert local == [36 * 32 * (64 * 9 + 1), 36 * 32 * (32 * 9 + 1)]

@@ -45,6 +45,20 @@ def to_cuda(host: np.ndarray) -> Any:
     return cupy.asarray(host)
 
 
+def adopt(array: Any) -> Any:
+    """A CuPy array over the memory that ``__cuda_array_interface__`` names."""
+    import cupy
+
+    return cupy.asarray(array)
+
+
+def adopt_dlpack(array: Any) -> Any:
+    """A CuPy array over the memory that ``__dlpack__`` hands out."""
+    import cupy
+
+    return cupy.from_dlpack(array)
+
+
 def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     """An uninitialised array on the current GPU; raises MemoryError saying what is free."""
     import cupy

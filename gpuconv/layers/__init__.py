@@ -11,11 +11,15 @@ from .activation import Softmax as Softmax
 from .activation import Tanh as Tanh
 from .base import Layer as Layer
 from .conv import Conv2d as Conv2d
+from .conv_variants import Conv1d as Conv1d
+from .conv_variants import ConvTranspose2d as ConvTranspose2d
 from .dropout import Dropout as Dropout
+from .dropout import Dropout2d as Dropout2d
 from .dropout import RReLU as RReLU
 from .lenet import RBF as RBF
 from .lenet import TableConv2d as TableConv2d
 from .linear import Linear as Linear
+from .local import LocallyConnected2d as LocallyConnected2d
 from .loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .loss import CrossEntropyLoss as CrossEntropyLoss
 from .loss import MSELoss as MSELoss

@@ -13,11 +13,12 @@ from ..random import Stream
 from ..shapes import Shape
 from .parameter import Buffer, Parameter, Tensorlike
 from .state import Loaded, require_fit
+from .transfer import Transfer
 
 NeedDx = bool | tuple[bool, ...]
 
 
-class Layer:
+class Layer(Transfer):
     """A step of a net.
 
     ``forward(*xs, train=False, keep=None, update=None, rng=None)`` returns ``(y, saved)``:
@@ -70,7 +71,7 @@ class Layer:
         return 0
 
     def __call__(self, *xs: Any) -> Any:
-        return self.forward(*xs)[0]
+        return self.forward(*map(_shared, xs))[0]
 
     @property
     def draws(self) -> int:
@@ -152,6 +153,13 @@ class Layer:
             else:
                 place.value = devices.to_device(values, here)
         return found
+
+
+def _shared(x: Any) -> Any:
+    """Another library's array as ours; all else as it is, for the ops to judge."""
+    if type(x) is np.ndarray or not devices.is_foreign(x):
+        return x
+    return devices.asarray(x, "layer", "x")
 
 
 METHODS = ("forward", "backward", "apply", "gradient")

@@ -2,6 +2,7 @@
 
 from . import alexnet as _alexnet  # noqa: F401 - registers its models
 from . import cifar_resnet as _cifar_resnet  # noqa: F401
+from . import cuda_convnet as _cuda_convnet  # noqa: F401
 from . import lenet as _lenet  # noqa: F401
 from . import resnet as _resnet  # noqa: F401
 from . import squeezenet as _squeezenet  # noqa: F401

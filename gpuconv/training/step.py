@@ -81,30 +81,27 @@ class InferenceStep:
         if not isinstance(net, Layer):
             raise OptionError(f"InferenceStep: expected a net, got {net!r}")
         self.net = net
-        self._planned: tuple[list, Layer] | None = None
-        self._weights = keeping.Store(())
-        self._tapes = Tapes(net, "inference")
+        self._planned: tuple[list, Layer, keeping.Store, Tapes] | None = None
         self._busy = Lock()
 
     def __call__(self, images: Any) -> Any:
         parameters = self.net.parameters()
         if parameters:
             images = devices.to_device(images, devices.of(parameters[0].value))
-        planned = self._plan()
-        with keeping.kept(self._weights):
+        planned, weights, tapes = self._plan()
+        with keeping.kept(weights):
             if not self._busy.acquire(blocking=False):  # a recording's memory is one thread's
                 return planned(images)
             try:
-                tape = self._tapes.find(images)
+                tape = tapes.find(images)
                 return planned(images) if tape is None else tape.infer(images)
             finally:
                 self._busy.release()
 
-    def _plan(self) -> Layer:
-        now = state(self.net)
-        if self._planned is None or self._planned[0] != now:
-            self._planned = now, folded(self.net)
-            parameters = self._planned[1].parameters()
-            self._weights = keeping.Store(parameter.value for parameter in parameters)
-            self._tapes = Tapes(self._planned[1], "inference")
-        return self._planned[1]
+    def _plan(self) -> tuple[Layer, keeping.Store, Tapes]:
+        now, known = state(self.net), self._planned
+        if known is None or known[0] != now:
+            planned = folded(self.net)
+            weights = keeping.Store(parameter.value for parameter in planned.parameters())
+            known = self._planned = now, planned, weights, Tapes(planned, "inference")
+        return known[1:]

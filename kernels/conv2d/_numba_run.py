@@ -5,7 +5,7 @@ What does not change from call to call is put together once for each plan.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -101,9 +101,9 @@ def _weights(plan: Plan, number: int) -> dict[str, Any]:
     rows, cols = plan.classes[number]
     taps = np.add.outer(np.array(rows.taps) * plan.problem.s, cols.taps).astype(np.int64)
     return {
-        "weights": plan.problem.k * plan.problem.cg * plan.problem.r * plan.problem.s,
         "table": plan.blocks.weights,
         "lanes": plan.blocks.lanes,
+        "along": not plan.is_backward,
         "inputs": plan.roles.inputs,
         "input_step": plan.roles.input_step,
         "taps": taps,
@@ -148,9 +148,10 @@ def _block(plan: Plan, count: int) -> Work:
         return count * len(table), tasks.frame.bind(h=h, w=w, cell=cell, **sizes)
     if cell == 1 or not plan.is_source_blocked:
         return count * len(table), _reorder(table, plan.inside, plan.whole, plan.every, sizes)
-    plane, line, pixel = _apart(cell, plan.whole, plan.every)
-    steps = {"plane": plane, "line": line, "pixel": pixel}
-    return count * len(table), tasks.thin.bind(rows=h, cols=w, cell=cell, **steps)
+    steps = _steps(cell, plan.whole, plan.every)
+    return count * len(table), tasks.thin.bind(
+        plane=prod(plan.whole) * cell, rows=h, cols=w, cell=cell, **steps
+    )
 
 
 def slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> int:
@@ -168,46 +169,39 @@ def _block_slope(plan: Plan, count: int) -> Work:
     return count * len(table), _reorder(table, plan.outside, (h, w), (1, 1), sizes)
 
 
-def _apart(width: int, size: Pair, every: Pair) -> tuple[int, int, int]:
-    """Elements of a plane, and to the next row and pixel that are taken of it."""
-    return size[0] * size[1] * width, every[0] * size[1] * width, every[1] * width
+def _steps(width: int, size: Pair, every: Pair) -> dict[str, int]:
+    """Elements to the next row and to the next pixel, of those that are taken."""
+    return {"line": every[0] * size[1] * width, "pixel": every[1] * width}
+
+
+def _places(table: np.ndarray, width: int, size: Pair) -> dict[str, Any]:
+    """Where a table's channels begin in an image with blocks of ``width``, and its size."""
+    plane, blocks = prod(size) * width, table.max() // width + 1
+    places = np.where(table < 0, -1, table // width * plane + table % width)
+    return {"places": places, "image": blocks * plane, "blocks": len(table)}
 
 
 def _reorder(
     table: np.ndarray, width: int, size: Pair, every: Pair, sizes: dict[str, int]
 ) -> Bound:
     """The task that puts images with blocks of ``width`` channels in the order of a table."""
-    plane, line, pixel = _apart(width, size, every)
     h, w = (ceil(whole / step) for whole, step in zip(size, every, strict=True))
-    fields = {"image": _lanes_of(table, width) // width * plane, "width": width, "table": table}
-    fields |= {"plane": plane, "line": line, "pixel": pixel, "h": h, "w": w}
-    return tasks.block.bind(**fields, cell=table.shape[1], blocks=len(table), **sizes)
-
-
-def _lanes_of(table: np.ndarray, width: int) -> int:
-    """Channels that a table names, in whole blocks of ``width``."""
-    return ceil((int(table.max()) + 1) / width) * width
+    fields = {"h": h, "w": w, "cell": table.shape[1], **_steps(width, size, every)}
+    return tasks.block.bind(**_places(table, width, size), **fields, **sizes)
 
 
 @lru_cache(KEPT)
 def unblock(plan: Plan, number: int, count: int) -> Work:
     """Puts the blocked results of a class, of ``count`` images, where they belong."""
-    (rows, cols), table = plan.classes[number], plan.blocks.results
-    h, w = plan.target
-    fields = {
-        "rows": rows.results,
-        "cols": cols.results,
-        "lanes": plan.blocks.lanes,
-        "h": h,
-        "w": w,
-        "top": rows.first,
-        "down": rows.every,
-        "left": cols.first,
-        "across": cols.every,
-    }
-    image = _lanes_of(table, plan.outside) * h * w
-    more = {"table": table, "blocks": len(table), "image": image, "width": plan.outside}
-    return count * len(table), tasks.unblock.bind(**fields, **more)
+    (rows, cols), table, width = plan.classes[number], plan.blocks.results, plan.outside
+    return count * len(table), tasks.unblock.bind(
+        rows=rows.results,
+        cols=cols.results,
+        lanes=plan.blocks.lanes,
+        first=(rows.first * plan.target[1] + cols.first) * width,
+        **_places(table, width, plan.target),
+        **_steps(width, plan.target, (rows.every, cols.every)),
+    )
 
 
 def silence(plan: Plan, y: np.ndarray) -> None:

@@ -9,32 +9,30 @@ import numpy as np
 
 from gpuconv.cpu.jit import call, floats, ints, task
 from gpuconv.cpu.tiles import UNROLLED
-from gpuconv.cpu.vectors import load, store
+from gpuconv.cpu.vectors import load, spread, store
 
 
-@task("x image plane line pixel  h w width  table cell  blocked blocks padded_h padded_w top left")
+@task("x image line pixel  h w  places cell  blocked blocks padded_h padded_w top left")
 def block(g, i):
     """One block of one image, ``cell`` channels of it, with zeros around.
 
-    x lies in blocks of ``width`` channels itself; ``h`` rows and ``w`` pixels of each are taken.
+    ``places`` has each channel's first element in its image; ``h`` rows and ``w`` pixels of each
+    are taken. Row by row, so that a row's lanes stay in the first cache.
     """
-    n, b, cell, width = i // g.blocks, i % g.blocks, g.cell, g.width
-    table, size = ints(g.table, (g.blocks, cell)), g.padded_w * cell
+    n, b, cell, step = i // g.blocks, i % g.blocks, g.cell, g.pixel
+    places, size = ints(g.places, (g.blocks, cell)), g.padded_w * cell
     blocked = floats(g.blocked + 4 * i * g.padded_h * size, (g.padded_h, size))
+    x = floats(g.x + 4 * n * g.image, (g.image,))
     for row in range(g.padded_h):
         line = blocked[row]
         for at in range(size):
             line[at] = 0
-    for lane in range(cell):
-        channel = table[b, lane]
-        if channel < 0:
-            continue
-        first = n * g.image + channel // width * g.plane + channel % width
-        x, step = floats(g.x + 4 * first, (g.plane,)), g.pixel
-        for row in range(g.h):
-            line, target = x[row * g.line :], blocked[g.top + row, g.left * cell + lane :]
-            for col in range(g.w):
-                target[col * cell] = line[col * step]
+        for lane in range(cell if g.top <= row < g.top + g.h else 0):
+            place = places[b, lane]
+            if place >= 0:
+                source, target = x[place + (row - g.top) * g.line :], line[g.left * cell + lane :]
+                for col in range(g.w):
+                    target[col * cell] = source[col * step]
 
 
 @task("x h w  blocked padded_h padded_w top left  cell")
@@ -55,23 +53,20 @@ def frame(g, i):
                 right[at] = 0
 
 
-@task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
+@task("blocked blocks rows cols  places lanes  y image line pixel  first")
 def unblock(g, i):
-    """One block of results, each channel where it belongs: y lies in blocks of ``width``."""
-    n, b, lanes, width = i // g.blocks, i % g.blocks, g.lanes, g.width
-    table, size = ints(g.table, (g.blocks, lanes)), g.cols * lanes
+    """One block of results, each channel where it belongs, row by row as above."""
+    n, b, lanes, step = i // g.blocks, i % g.blocks, g.lanes, g.pixel
+    places, size = ints(g.places, (g.blocks, lanes)), g.cols * lanes
     blocked = floats(g.blocked + 4 * i * g.rows * size, (g.rows, size))
-    for lane in range(lanes):
-        channel = table[b, lane]
-        if channel < 0:
-            continue
-        first = n * g.image + channel // width * g.h * g.w * width + channel % width
-        y, step = floats(g.y + 4 * first, (g.h * g.w * width,)), g.across * width
-        for row in range(g.rows):
-            start = (g.top + row * g.down) * g.w + g.left
-            line, target = blocked[row, lane:], y[start * width :]
-            for col in range(g.cols):
-                target[col * step] = line[col * lanes]
+    y = floats(g.y + 4 * n * g.image, (g.image,))
+    for row in range(g.rows):
+        for lane in range(lanes):
+            place = places[b, lane]
+            if place >= 0:
+                line, target = blocked[row, lane:], y[place + g.first + row * g.line :]
+                for col in range(g.cols):
+                    target[col * step] = line[col * lanes]
 
 
 @task("x plane line pixel  blocked rows cols cell")
@@ -104,42 +99,56 @@ def silence(g, i):
             y[at, lane] = 0
 
 
-@task("weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth")
+PACKED = "weight table lanes along  inputs input_step  taps tap_count  packed groups depth  "
+
+
+@task(PACKED)
 def pack(g, i):
     """The weights of one block of results in the order that a tile reads them.
 
-    That is (groups of inputs, taps, depth, lanes); the table has each lane's first weight.
+    That is (groups of inputs, taps, depth, lanes); the table has each lane's first weight. The
+    inner loop goes ``along`` a lane where its weights lie closer together than those of lanes.
     """
     lanes, depth, count = g.lanes, g.depth, g.tap_count
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
-    weight, size = floats(g.weight, (g.weights,)), g.groups * count * depth * lanes
-    packed = floats(g.packed + 4 * i * size, (g.groups, count, depth, lanes))
-    for c in range(g.groups * depth):
-        for t in range(count):
-            line, at = packed[c // depth, t, c % depth], c * g.input_step + taps[t]
+    size, step, zero = 4 * count * depth * lanes, 4 * g.input_step, spread(np.float32(0), 4)
+    for k in range(g.groups):
+        packed, inputs = g.packed + (i * g.groups + k) * size, min(depth, g.inputs - k * depth)
+        for at in range(packed, packed + size, 16):
+            store(zero, at)
+        first = g.weight + k * depth * step
+        if g.along:
             for lane in range(lanes):
-                known = table[lane] >= 0 and c < g.inputs
-                line[lane] = weight[table[lane] + at] if known else np.float32(0)
+                for t in range(count if table[lane] >= 0 else 0):
+                    x = first + 4 * (table[lane] + taps[t])
+                    y = packed + 4 * (t * depth * lanes + lane)
+                    for d in range(inputs):
+                        store(load(x + d * step, 1), y + 4 * d * lanes)
+        else:
+            for d in range(inputs):
+                for t in range(count):
+                    x, y = first + d * step + 4 * taps[t], packed + 4 * (t * depth + d) * lanes
+                    for lane in range(lanes):
+                        if table[lane] >= 0:
+                            store(load(x + 4 * table[lane], 1), y + 4 * lane)
 
 
-@task(
-    "weight weights  table lanes  inputs input_step  taps tap_count  packed groups depth  "
-    "blocks slices"
-)
+@task(PACKED + "blocks slices")
 def unpack(g, i):
     """The gradient of one block's weights: slices added up in their order, back in its place."""
     lanes, depth, count = g.lanes, g.depth, g.tap_count
     table, taps = ints(g.table + 8 * i * lanes, (lanes,)), ints(g.taps, (count,))
-    weight = floats(g.weight, (g.weights,))
-    packed = floats(g.packed, (g.slices, g.blocks, g.groups, count, depth, lanes))
+    size, step = 4 * count * depth * lanes, 4 * g.input_step
     for part in range(g.slices):
         for c in range(g.inputs):
+            group = ((part * g.blocks + i) * g.groups + c // depth) * size
             for t in range(count):
-                line, at = packed[part, i, c // depth, t, c % depth], c * g.input_step + taps[t]
+                x = g.packed + group + 4 * (t * depth + c % depth) * lanes
+                y = g.weight + c * step + 4 * taps[t]
                 for lane in range(lanes):
                     if table[lane] >= 0:
-                        before = weight[table[lane] + at] if part > 0 else np.float32(0)
-                        weight[table[lane] + at] = before + line[lane]
+                        place, more = y + 4 * table[lane], load(x + 4 * lane, 1)
+                        store(load(place, 1) + more if part > 0 else more, place)
 
 
 @task(
