@@ -45,8 +45,17 @@ def peers(op: str) -> list[Peer]:
     if op not in _CALLS:
         return []
     precisions = ("fp32", "tf32") if op.startswith(("conv2d", "linear")) else ("fp32",)
-    formats = (False, True) if op.startswith(("conv2d", "max_pool2d")) else (False,)
+    formats = (False, True) if op.startswith(("conv2d", "max_pool2d", "avg_pool2d")) else (False,)
     return [Peer(p, f) for p in precisions for f in formats]
+
+
+def refuses(op: str, problem: Any) -> str | None:
+    """Why PyTorch has no counterpart of this problem, or None."""
+    if op not in _CALLS:
+        return f"no counterpart of {op} is written down"
+    if any(before != after for before, after in getattr(problem, "padding", ())):
+        return f"{op} pads both sides alike"
+    return None
 
 
 @contextmanager
@@ -117,11 +126,21 @@ def _linear(torch: Any, p: Any, x: Any, weight: Any, bias: Any) -> Any:
 
 
 def _max_pool2d(torch: Any, p: Any, x: Any) -> Any:
-    return torch.nn.functional.max_pool2d(x, p.kernel, p.stride)
+    padding = tuple(before for before, _ in p.padding)
+    max_pool2d = torch.nn.functional.max_pool2d
+    return max_pool2d(x, p.kernel, p.stride, padding, p.dilation, p.ceil_mode)
+
+
+def _avg_pool2d(torch: Any, p: Any, x: Any) -> Any:
+    padding = tuple(before for before, _ in p.padding)
+    avg_pool2d = torch.nn.functional.avg_pool2d
+    return avg_pool2d(x, p.kernel, p.stride, padding, p.ceil_mode, p.count_include_pad)
 
 
 _CALLS: dict[str, Callable[..., Any]] = {
     "add": lambda torch, p, a, b: torch.add(a, b),
+    "avg_pool2d": _avg_pool2d,
+    "channel_sum": lambda torch, p, x: x.sum([d for d in range(x.ndim) if d != 1]),
     "conv2d": _conv2d,
     "conv2d_input": _conv2d_input,
     "conv2d_weight": _conv2d_weight,
@@ -130,4 +149,5 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "linear_weight": lambda torch, p, x, dy: dy.T @ x,
     "max_pool2d": _max_pool2d,
     "relu": lambda torch, p, x: torch.relu(x),
+    "relu_backward": lambda torch, p, dy, y: torch.ops.aten.threshold_backward(dy, y, 0.0),
 }

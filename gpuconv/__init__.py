@@ -23,8 +23,11 @@ from .training import schedules as schedules
 from .training.checkpoint import load_weights as load_weights
 from .training.checkpoint import save_weights as save_weights
 from .training.evaluate import evaluate as evaluate
+from .training.groups import param_groups as param_groups
 from .training.optimizers import SGD as SGD
 from .training.optimizers import Adam as Adam
 from .training.step import InferenceStep as InferenceStep
 from .training.step import TrainStep as TrainStep
 from .training.trainer import Trainer as Trainer
+from .weights import load as load
+from .weights import save as save

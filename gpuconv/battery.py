@@ -88,7 +88,7 @@ def check(
     arrays = draw(op, problem.plain, optional=optional)
     outs = expected(op, problem.plain, arrays)
     bounds = bounds_of(kernel, scales(op, problem.plain, outs, arrays))
-    given = _formatted(op, problem, arrays)
+    given = formatted(op, problem, arrays)
     runs = []
     for fill, way in _ways(device):
         with way:
@@ -99,14 +99,14 @@ def check(
         if got is None:
             continue
         where = f"{op.name}[{kernel.name}] {problem}: {name}"
-        values = _plain(where, problem, name.rstrip("?"), got)
+        values = plain_of(where, problem, name.rstrip("?"), got)
         worst = max(worst, compare(where, values, want, scale, kernel.error, problem))
         if any(got.tobytes() != twin.tobytes() for twin in results):
             raise BatteryError(f"{where}: two runs gave different bits, or left some unwritten")
     return Result(worst)
 
 
-def _formatted(op: Op, problem: Problem, arrays: list[Any]) -> list[Any]:
+def formatted(op: Op, problem: Problem, arrays: list[Any]) -> list[Any]:
     """The arrays as the problem's format has them."""
     if problem.format == formats.NCHW:
         return arrays
@@ -119,7 +119,7 @@ def _formatted(op: Op, problem: Problem, arrays: list[Any]) -> list[Any]:
     ]
 
 
-def _plain(where: str, problem: Problem, name: str, got: np.ndarray) -> np.ndarray:
+def plain_of(where: str, problem: Problem, name: str, got: np.ndarray) -> np.ndarray:
     """An out in NCHW; raises BatteryError unless its idle lanes are 0."""
     if problem.format == formats.NCHW or not problem.is_formatted(name):
         return got

@@ -49,6 +49,10 @@ class StateError(GpuconvError, ValueError):
     """A state dict or checkpoint that does not belong to the net."""
 
 
+class WeightsError(StateError):
+    """A file of weights that is missing, damaged, or holds more than tensors."""
+
+
 class RunError(GpuconvError, OSError):
     """A run folder that is missing, incomplete or in the way."""
 

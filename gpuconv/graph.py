@@ -8,7 +8,7 @@ from . import ops
 from .errors import GraphError
 from .formats import Formatted
 from .layers.base import Layer, NeedDx, kept, require_saved, wanted
-from .nodes import Handle, Key, Node, Saved, holds, located, require_inputs, travelling
+from .nodes import Handle, Key, Node, Saved, holds, located, require_inputs, trains, travelling
 from .nodes import epilogues as _epilogues
 from .random import Stream
 from .shapes import Shape
@@ -28,6 +28,7 @@ class Graph(Layer):
     A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std.
     """
 
+    records = ("train", "inference")
     formats = "any"
     input_shape: Shape
     mean: tuple[float, ...]
@@ -238,7 +239,7 @@ class Graph(Layer):
             dys = tuple(gradients.pop(key, None) for key in node.results)
             state = states.pop()
             need = tuple(key in useful for key in node.sources)
-            if all(d is None for d in dys) or not (any(need) or _trains(node.layer)):
+            if all(d is None for d in dys) or not (any(need) or trains(node.layer)):
                 continue
             with located(node):
                 dys = node.given(dys)
@@ -257,13 +258,15 @@ class Graph(Layer):
         """Values whose gradient somebody needs: a wanted input, or a parameter further up."""
         useful = {(n, 0) for i, n in enumerate(self._inputs) if wanted(need_dx, i)}
         for node in self._nodes:
-            if _trains(node.layer) or useful.intersection(node.sources):
+            if trains(node.layer) or useful.intersection(node.sources):
                 useful.update(node.results)
         return useful
 
 
 class Sequential(Graph):
     """Layers in a line; nodes are named 0, 1, 2, ... as in torch.nn.Sequential, or by a dict."""
+
+    records = Graph.records
 
     def __init__(self, *layers: Layer | Mapping[str, Layer]) -> None:
         super().__init__()
@@ -285,10 +288,6 @@ class Sequential(Graph):
 
     def __getitem__(self, number: int) -> Layer:
         return self._nodes[number].layer
-
-
-def _trains(layer: Layer) -> bool:
-    return any(parameter.trainable for parameter in layer.parameters())
 
 
 def _add(gradients: dict[Key, Any], key: Key, gradient: Any) -> None:

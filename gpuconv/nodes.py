@@ -106,6 +106,11 @@ def require_inputs(layer: Layer, name: str, count: int) -> None:
         ) from None
 
 
+def trains(layer: Layer) -> bool:
+    """Whether training changes a parameter of the layer."""
+    return any(parameter.trainable for parameter in layer.parameters())
+
+
 def holds(layer: Layer, wanted: Layer) -> bool:
     """Whether ``wanted`` is the layer or somewhere inside it."""
     return layer is wanted or any(holds(child, wanted) for child in layer.children().values())

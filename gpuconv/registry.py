@@ -2,7 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from threading import RLock
@@ -40,7 +41,8 @@ class Kernel:
     bytes, or None. The error is at most ``error * eps * scale`` (``scale`` is the Op's); with
     ``bound="plane"`` the scale is its maximum over an element's last two axes, because what a
     transform rounds is spread over a tile. ``archs`` are the GPUs that it needs
-    (gpuconv.cuda.archs): ("sm_80",) is that one or newer.
+    (gpuconv.cuda.archs): ("sm_80",) is that one or newer. ``records``: on the CPU, whatever ``run``
+    writes it writes by tasks or ``cpu.host``, so that a recording need not call it again.
     """
 
     op: str
@@ -57,6 +59,7 @@ class Kernel:
     formats: tuple[str, ...] = ("NCHW",)
     precisions: tuple[str, ...] = ("fp32", "fp64")
     deterministic: bool = True
+    records: bool = False
 
     @property
     def name(self) -> str:
@@ -145,6 +148,8 @@ class Op:
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
             _CHOSEN.clear()
+            if self._loaded:  # else nothing was chosen yet
+                _LATER.append(made)
             return run
 
         return register
@@ -195,7 +200,42 @@ def _import_kernels(family: str) -> None:
             MISSING[module] = error.name
 
 
+_LATER: list[Kernel] = []  # registered when a choice may have been made already
+
+
+def registrations() -> int:
+    """A number that changes when a kernel is registered that earlier choices did not know."""
+    return len(_LATER)
+
+
 _CHOSEN: dict[tuple, Kernel | str] = {}
+
+
+class _Noted(dict):
+    """In place of the answers: any problem has an idle kernel, and is noted."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: tuple) -> Kernel:
+        idle = Kernel(key[0], "idle", "numpy", lambda outs, ins, problem, work: None)
+        return self.setdefault(key, idle)
+
+
+@contextmanager
+def tracing() -> Iterator[Callable[[], list[tuple[str, Problem]]]]:
+    """Compute nothing inside, and note what would be: gives a function that lists it so far.
+
+    Each op's name and problem stands there once, in the order of the first call. The values that
+    ops return are whatever the memory held. It holds for every thread of the process.
+    """
+    global _CHOSEN  # noqa: PLW0603 - what `choose` looks at without another question per call
+    kept, noted = _CHOSEN, _Noted()
+    _CHOSEN = noted
+    try:
+        yield lambda: list(dict.fromkeys(key[:2] for key in noted))
+    finally:
+        _CHOSEN = kept
 
 
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:

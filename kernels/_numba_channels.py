@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.cpu import host
 from gpuconv.cpu.jit import Bound, Task, task
 from gpuconv.cpu.vectors import fma, keep, load, load_some, spread, store, store_some, widen
 from gpuconv.shapes import Shape
@@ -162,8 +163,26 @@ class Channels:
 
     def add(self, run: Task, channels: int, results: int = 1, **arrays: Any) -> np.ndarray:
         """What a task that sums gives, (results, channels) in float64."""
+        return self.total(self.sums(run, results, **arrays), channels)
+
+    def fill(self, y: np.ndarray, run: Task, **arrays: Any) -> None:
+        """Set ``y`` (channels,) to what a task that sums gives."""
+        out = self.sums(run, 1, **arrays)
+
+        def finish() -> None:
+            y[...] = self.total(out, y.size)[0]
+
+        host(finish)
+
+    def sums(self, run: Task, results: int, **arrays: Any) -> np.ndarray:
+        """What a task gives that sums slices apart, (slices, blocks, results, WIDTH)."""
         out = np.empty((self.slices, self.blocks, results, WIDTH))
         _bound(self, run).each(self.slices * self.blocks, out=out, **arrays)
+        return out
+
+    def total(self, out: np.ndarray, channels: int) -> np.ndarray:
+        """(results, channels) of such sums."""
+        results = out.shape[2]
         total = out[0] if self.slices == 1 else np.add.reduce(out, 0)
         if self.lanes < WIDTH:
             total = total.reshape(self.blocks, results, WIDTH // self.lanes, self.lanes)
@@ -174,13 +193,20 @@ class Channels:
         """Run a task that goes through every piece by itself."""
         _bound(self, run).each(self.n * self.blocks * self.parts, **arrays)
 
-    def spread(self, *values: np.ndarray) -> np.ndarray:
-        """Each (C,) as the (blocks, WIDTH) that tasks read, 0 in idle lanes."""
-        padded = np.zeros((len(values), self.blocks * self.lanes), np.float32)
-        for row, given in zip(padded, values, strict=True):
-            row[: len(given)] = given
-        every = padded.reshape(-1, self.blocks, self.lanes)
-        return every if self.lanes == WIDTH else np.tile(every, WIDTH // self.lanes)
+    def settle(self, run: Task, channels: int, sums: np.ndarray, **arrays: Any) -> None:
+        """Run a task on the sums of each block."""
+        sizes = {"slices": self.slices, "blocks": self.blocks, "lanes": self.lanes}
+        run.each(self.blocks, sums=sums, **sizes, channels=channels, **arrays)
+
+    def table(self, count: int = 3) -> np.ndarray:
+        """Room for ``count`` values of every channel, as tasks read them."""
+        return np.empty((count, self.blocks, WIDTH), np.float32)
+
+    def spread(self, row: np.ndarray, values: np.ndarray) -> None:
+        """Fill one row of a table from (C,), with 0 in idle lanes."""
+        padded = np.zeros(self.blocks * self.lanes, np.float32)
+        padded[: len(values)] = values
+        row.reshape(self.blocks, -1, self.lanes)[...] = padded.reshape(self.blocks, 1, self.lanes)
 
 
 @lru_cache

@@ -23,7 +23,7 @@ FLOORS = {
     **dict.fromkeys(("battery", "ops"), 3),
     "layers": 4,
     **dict.fromkeys(("graph", "nodes", "summary"), 5),
-    **dict.fromkeys(("data", "models", "onnx"), 6),
+    **dict.fromkeys(("data", "models", "onnx", "weights"), 6),
     **dict.fromkeys(("training", "viz"), 7),
     **dict.fromkeys(("benchmarks", "cli"), 8),
 }

@@ -22,6 +22,8 @@ DEEP = {  # shapes that fill blocks of channels, and what each is here for
     "long chain": Conv2dProblem(1, 512, 2, 3, 16, 1, 1),
     "two chains": Conv2dProblem(1, 80, 4, 5, 16, 3, 3, padding=ONE, epilogue="relu"),
     "many blocks": Conv2dProblem(2, 144, 2, 3, 128, 1, 1),
+    "pixels left out": Conv2dProblem(2, 32, 7, 10, 48, 1, 1, (2, 3)),
+    "few channels left out": Conv2dProblem(2, 3, 7, 8, 16, 1, 1, (3, 2)),
     "long row": Conv2dProblem(1, 1, 2, 61, 8, 1, 17, padding=((0, 0), (8, 8))),
     "slices": Conv2dProblem(35, 3, 6, 6, 6, 3, 3),
 }

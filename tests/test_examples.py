@@ -6,6 +6,7 @@ import runpy
 import pytest
 from house_rules import ROOT
 
+import gpuconv as gcv
 from gpuconv.errors import OptionError
 
 
@@ -15,7 +16,12 @@ def load(name):
 
 def test_every_example_is_run_here():
     found = {path.name for path in (ROOT / "examples").glob("*.py")}
-    assert found == {"inspect_step.py", "plain_vs_residual.py", "residual_digits.py"}
+    assert found == {
+        "inspect_step.py",
+        "plain_vs_residual.py",
+        "residual_digits.py",
+        "transfer_learning.py",
+    }
 
 
 def test_inspect_step(capsys):
@@ -63,3 +69,26 @@ def test_plain_vs_residual_counts_the_seeds_in_which_the_deeper_net_is_worse():
     assert load("plain_vs_residual.py")["verdict"](runs, "plain") == (
         "plain: training error 20 layers 3.00%, 56 layers 4.67%; deeper is worse in 2 of 3 seeds"
     )
+
+
+def test_the_parts_of_transfer_learning():
+    example = load("transfer_learning.py")
+    few = example["few"](example["enlarged"]("train"), 2, 0)
+    assert few.images.shape == (20, 28, 28, 1)
+    assert not few.images[:, :4].any()
+    assert few.images[:, 4:24, 4:24].max() > 200
+    for way, frozen in (("frozen features", 4), ("fine-tuned", 0), ("from scratch", 0)):
+        net = example["start"](way, gcv.models.create("lenet5", seed=9).state_dict(), 1)
+        assert len(net.frozen_names()) == frozen
+
+
+@pytest.mark.slow
+def test_transfer_learning(capsys, tmp_path):
+    found = load("transfer_learning.py")["main"](["--quick", "--write", str(tmp_path)])
+    scratch, frozen, tuned = (by_count[5][0] for by_count in found["accuracy"].values())
+    assert min(frozen, tuned) > max(scratch, 0.6)
+    assert "| 5 | 0." in capsys.readouterr().out
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "transfer-learning.json",
+        "transfer-learning.png",
+    ]

@@ -166,4 +166,4 @@ def test_weights_made_for_a_single_call_are_not_kept(monkeypatch):
     images = normal(1, 3, 8, 8, seed=3).astype("float32")
     for _ in range(3):
         step(images)
-    assert step._weights._forms == {}
+    assert step._planned[2]._forms == {}

@@ -5,14 +5,13 @@ the child prints the most memory that it ever held.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
+from ..process import Process
 from . import nets
 from .nets import Call, Work
 from .torch_net import translate
@@ -21,42 +20,21 @@ ORT = "onnxruntime"
 LINUX = sys.platform == "linux"
 
 
-class Child:
+class Child(Process):
     """A process that runs one rival's work when it is told to."""
 
     def __init__(self, rival: str, work: Work, threads: int) -> None:
-        command = [sys.executable, "-m", __name__, rival, str(threads), json.dumps(asdict(work))]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        self._given: Any = self._process.stdin
-        self._taken: Any = self._process.stdout
+        super().__init__(__name__, rival, str(threads), json.dumps(asdict(work)))
 
     def run(self) -> float:
         """One run's seconds; raises RuntimeError if the process has ended."""
-        return float(self._ask("\n"))
+        return float(self.ask("\n"))
 
     def peak(self) -> int | None:
         """End the process; the bytes that it held at most beyond an idle one's (Linux only)."""
-        held = int(self._ask(""))
+        held = int(self.ask(""))
         self.close()
         return held if held >= 0 else None
-
-    def close(self) -> None:
-        """End the process, if it has not ended."""
-        self._given.close()
-        self._taken.read()  # what it has to say at its end
-        self._taken.close()
-        self._process.wait()
-
-    def _ask(self, line: str) -> str:
-        given, taken = self._given, self._taken
-        given.write(line)
-        given.flush() if line else given.close()
-        answer = taken.readline()
-        if not answer:
-            self.close()
-            raise RuntimeError(f"the process has ended with {self._process.returncode}")
-        return answer
 
 
 def call(rival: str, work: Work) -> Call:

@@ -4,7 +4,7 @@ Values come and go in the format in which they travel within a net.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from gpuconv import models
 from gpuconv.formats import Formatted, native
-from gpuconv.graph import Graph
 from gpuconv.layers import CrossEntropyLoss, Layer
 from gpuconv.layers.base import takes_any_format
 from gpuconv.ops import travels
@@ -21,6 +20,7 @@ from gpuconv.random import Stream
 from gpuconv.shapes import Shape
 
 from ..measure import interleaved
+from ..places import Place, places
 from .nets import OURS, TORCH, Work
 from .torch_net import single
 
@@ -28,42 +28,17 @@ SECONDS = 1.5  # for each pass of a layer
 Calls = dict[str, Callable[[], Any]]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A layer of a net, and the shapes of what it is given there."""
-
-    name: str
-    layer: Layer
-    shapes: tuple[Shape, ...]
-
-    @property
-    def key(self) -> str:
-        """What is equal for layers that do the same work."""
-        options = {k: v for k, v in vars(self.layer).items() if not hasattr(v, "value")}
-        sizes = [p.shape for p in self.layer.parameters()]
-        return f"{type(self.layer).__name__} {options} {sizes} {self.shapes}"
-
-
 def rows(works: Iterable[Work], *, rounds: int) -> Iterator[dict[str, Any]]:
     """A row for each pass of each layer that differs from those before."""
     seen: set[str] = set()
     for work in works:
         net = models.create(work.net, dropout=0)
-        for number, place in enumerate(_places(net, ((work.batch, *net.input_shape),), work.net)):
+        for number, place in enumerate(places(net, ((work.batch, *net.input_shape),), work.net)):
             if place.key not in seen and place.layer.children() == {}:
                 seen.add(place.key)
                 yield from _passes(place, is_first=number == 0, rounds=rounds)
         classes = models.get(work.net).num_classes
         yield from _loss(f"{work.net} loss", (work.batch, classes), rounds)
-
-
-def _places(net: Graph, shapes: tuple[Shape, ...], prefix: str) -> Iterator[Place]:
-    for node, sources, _ in net.walk(*shapes):
-        name = f"{prefix} {node.name}"
-        if isinstance(node.layer, Graph):
-            yield from _places(node.layer, sources, name)
-        else:
-            yield Place(name, node.layer, sources)
 
 
 def _passes(place: Place, *, is_first: bool, rounds: int) -> Iterator[dict[str, Any]]:

@@ -12,18 +12,17 @@ from gpuconv.device import Device
 from gpuconv.errors import KernelError
 from gpuconv.limits import current_limits
 from gpuconv.problem import Problem
-from gpuconv.random import Stream
 from gpuconv.registry import LINEAR, Kernel, Op
 
 from .. import peers
 from ..measure import Timing, measure
+from ..values import values
 from ..workloads import Workload, shrunk, workloads
 from .items import Item, Session, Unavailable
 
 CHECKED = 1e11  # operations: a float64 reference of more is not worth its time
 PLAIN = ("direct", "tiled")  # which kernel computes the reference: the first that there is
 SAMPLES = 4096  # elements of a result that are compared with it
-DRAWN = 1 << 20  # normal values, repeated to fill large arrays
 
 
 def items(session: Session) -> Iterator[Item]:
@@ -90,18 +89,8 @@ def _row(op: Op, problem: Problem, timing: Timing) -> dict[str, Any]:
 
 @lru_cache(maxsize=2)
 def _arrays(op: Op, problem: Problem, here: Device) -> list[Any]:
-    """Ins and updates on the device, of normal values unless the op draws its own."""
-    found = []
-    for number, name in enumerate((*op.ins, *op.updates)):
-        plain = name.rstrip("?")
-        shape, dtype = problem.spec(plain)
-        stream = Stream(0, 0, number)
-        values = op.draw(problem, plain, stream)
-        if values is None:
-            values = np.resize(stream.normal((min(DRAWN, int(np.prod(shape))),)), shape)
-        host = np.ascontiguousarray(np.asarray(values).reshape(shape), dtype)
-        found.append(devices.to_device(host, here))
-    return found
+    """Ins and updates on the device."""
+    return [devices.to_device(array, here) for array in values(op, problem)]
 
 
 def _error(work: Workload, here: Device, result: Any) -> float | None:

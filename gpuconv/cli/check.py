@@ -1,19 +1,17 @@
 """gpuconv check."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from .. import registry
 from ..cuda import Source
-from ..errors import DataError, GpuconvError, KernelError, OptionError
+from ..errors import KernelError, OptionError
 from ._app import app, out
 from ._bare import Bare, Layout, choose
-from ._proof import Subject, compile_all, line_of, prove
+from ._load import load
+from ._proof import Subject, compile_all, prove
 
 
 @app.command()
@@ -94,7 +92,7 @@ def _bare(
 def _registered(file: Path) -> tuple[list[Subject], list[Source]]:
     """The kernels that a Python file registers, and its CUDA sources."""
     known = {id(k) for op in registry.ops().values() for k in op.kernels()}
-    module = _load(file)
+    module = load(file, "check")
     subjects = [
         Subject(op, kernel, file, kernel.run.__code__.co_firstlineno)
         for op in registry.ops().values()
@@ -104,22 +102,3 @@ def _registered(file: Path) -> tuple[list[Subject], list[Source]]:
     if not subjects:
         raise KernelError(f"check: {file} registers no kernel; decorate one with @op.kernel(...)")
     return subjects, [value for value in vars(module).values() if isinstance(value, Source)]
-
-
-def _load(file: Path) -> ModuleType:
-    """The file as a module."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if file.suffix != ".py" or spec is None or spec.loader is None or not file.is_file():
-        raise DataError(
-            f"check: {file} is no Python file; give one that registers kernels, or a .cu file"
-        )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except GpuconvError:
-        raise
-    except Exception as error:  # whatever a user's file may raise
-        line = line_of(error, file)
-        raise DataError(f"{file}:{line}: {type(error).__name__}: {error}") from error
-    return module

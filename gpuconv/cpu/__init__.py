@@ -9,6 +9,7 @@ Numba nor llvmlite.
 from . import native as native
 from .drawing import Drawing as Drawing
 from .pointwise import Pointwise as Pointwise
+from .recording import host as host
 from .rows import Rows as Rows
 from .rows import Total as Total
 from .simd import lanes_for as lanes_for

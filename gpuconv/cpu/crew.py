@@ -18,7 +18,7 @@ from llvmlite import ir
 I64, VOID = ir.IntType(64), ir.VoidType()
 TASK = ir.FunctionType(VOID, [I64, I64])
 # Words of the shared state; behind them each thread's own cache line, whose word says it sleeps.
-TICKET, FUNCTION, FIELDS, COUNT, DONE, ALLOWED, STOP, SLEEPING = 0, 1, 2, 3, 4, 5, 6, 16
+TICKET, FUNCTION, FIELDS, COUNT, DONE, ALLOWED, STOP, WOKEN, SLEEPING = 0, 1, 2, 3, 4, 5, 6, 7, 16
 LINE = 8  # words of a cache line
 INDEX = (1 << 32) - 1  # bits of the ticket that hold the index
 X86 = ("x86_64", "AMD64")
@@ -108,6 +108,11 @@ class _Writer:
 
     def call(self, function: Any, fields: Any, index: Any) -> None:
         self.build.call(self.build.inttoptr(function, TASK.as_pointer()), [fields, index])
+
+    def ask(self, part: Any, *given: Any) -> Any:
+        """Call the part at an address."""
+        kind = ir.FunctionType(I64, [I64] * len(given))
+        return self.build.call(self.build.inttoptr(part, kind.as_pointer()), given)
 
     def drain(self) -> None:
         """Take indices and do them until all are taken."""
@@ -202,7 +207,39 @@ def _alone(w: _Writer) -> None:
     b.ret(_int(0))
 
 
+def _replay(w: _Writer) -> None:
+    """replay(state, jobs, first, count, post, lead, alone, others, spins): jobs in their order.
+
+    Returns ``count``, or the number of a job that was posted and that the caller must finish, after
+    waking the threads that WOKEN names.
+    """
+    b, (state, jobs, first, count, post, lead, alone, others, spins) = w.build, w.given
+    number = b.alloca(I64)
+    b.store(first, number)
+    with w.forever() as after:
+        this = b.load(number)
+        w.break_if(b.icmp_signed(">=", this, count), after)
+        job = b.inttoptr(b.add(jobs, b.mul(this, _int(24))), I64.as_pointer())
+        function, fields, size = (b.load(b.gep(job, [_int(n)])) for n in range(3))
+        helpers = b.sub(size, _int(1))
+        helpers = b.select(b.icmp_signed("<", helpers, others), helpers, others)
+        with b.if_else(b.icmp_signed("<", helpers, _int(1))) as (few, many):
+            with few:
+                w.ask(alone, function, fields, size)
+            with many:
+                woken = w.ask(post, state, function, fields, size, helpers)
+                with b.if_then(b.icmp_signed("!=", woken, _int(0))):
+                    w.write(WOKEN, woken)
+                    b.ret(this)
+                with b.if_then(w.equal(w.ask(lead, state, spins), _int(0))):
+                    w.write(WOKEN, 0)
+                    b.ret(this)
+        b.store(b.add(this, _int(1)), number)
+    b.ret(count)
+
+
 POST = Part("crew_post", 5, _post)
 LEAD = Part("crew_lead", 2, _lead)
 SERVE = Part("crew_serve", 3, _serve)
 ALONE = Part("crew_alone", 3, _alone)
+REPLAY = Part("crew_replay", 9, _replay)

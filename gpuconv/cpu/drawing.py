@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import simd
+from . import recording, simd
 from .formula import Value
 from .pointwise import INS, PIECE, Loop, launch
 
@@ -35,14 +35,18 @@ class Drawing:
         width = simd.width()
         if width not in self._tiles:
             self._tiles[width] = _Words(self, width)
-        seed, step, stream = map(int, place)
         slots = np.empty(KEY + len(scalars), np.float32)
-        words = [seed & MASK, seed >> 32, step & MASK, stream & MASK]
-        slots[:KEY].view(np.uint32)[:] = words
+        recording.host(_put, slots[:KEY].view(np.uint32), place)
         for n, value in enumerate(scalars, KEY):
             kind = np.uint32 if isinstance(value, int) else np.float32
             slots[n : n + 1].view(kind)[0] = value
         launch(self._tiles[width], (out,), ins, slots, out.size, PIECE)
+
+
+def _put(words: np.ndarray, place: Sequence[Any]) -> None:
+    """Set the words that say which numbers are drawn."""
+    seed, step, stream = map(int, place)
+    words[:] = seed & MASK, seed >> 32, step & MASK, stream & MASK
 
 
 def philox(counter: list[Value], key: list[Value]) -> list[Value]:

@@ -22,11 +22,13 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 from .. import _cache
-from . import native, progress, threads
+from . import native, progress, recording, threads
 from .pool import pool
 
 INT = types.int64
@@ -50,30 +52,38 @@ def call(typingctx: Any, address: Any, arguments: Any) -> Any:
     return types.void(INT, arguments), emit
 
 
-def _pointer(kind: Any) -> Any:
-    @intrinsic
-    def pointer(typingctx: Any, address: Any) -> Any:
-        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
+def _array(kind: Any, name: str, doc: str) -> Any:
+    """``name(address, shape)``: an array in memory that is somebody else's.
 
-        return types.CPointer(kind)(INT), emit
+    Numba's ``carray`` does the same; a function around it, to turn the address into a pointer,
+    makes the functions that call it compile twice as long.
+    """
 
-    return pointer
+    def typed(typingctx: Any, address: Any, shape: Any) -> Any:
+        array = types.Array(kind, len(shape), "C")
+        return array(INT, types.UniTuple(INT, len(shape))), _emit_array
 
-
-_float_pointer, _int_pointer = _pointer(types.float32), _pointer(types.int64)
-
-
-@numba.njit(inline="always")
-def floats(address: int, shape: tuple) -> Any:
-    """The float32 array of this shape at an address."""
-    return carray(_float_pointer(address), shape)
+    typed.__name__, typed.__doc__ = name, doc
+    return intrinsic(typed)
 
 
-@numba.njit(inline="always")
-def ints(address: int, shape: tuple) -> Any:
-    """The int64 array of this shape at an address."""
-    return carray(_int_pointer(address), shape)
+def _emit_array(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+    kind, (address, shape) = signature.return_type, given
+    array = arrayobj.make_array(kind)(context, builder)
+    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    sizes = cgutils.unpack_tuple(builder, shape)
+    strides, step = [], context.get_constant(types.intp, item)
+    for size in reversed(sizes):
+        strides.insert(0, step)
+        step = builder.mul(step, size)
+    data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
+    places = {"data": data, "shape": sizes, "strides": strides}
+    arrayobj.populate_array(array, **places, itemsize=item, meminfo=None)
+    return array._getvalue()
+
+
+floats = _array(types.float32, "floats", "The float32 array of this shape at an address.")
+ints = _array(types.int64, "ints", "The int64 array of this shape at an address.")
 
 
 @contextmanager
@@ -118,11 +128,6 @@ class Task:
         """
         self._run(count, np.empty(len(self._names), np.int64), fields, {})
 
-    def over(self, count: int, *values: int) -> None:
-        """Run the task as ``each`` does, with the values of all of its fields in their order."""
-        if count:
-            self._start(count, np.array(values, np.int64))
-
     def bind(self, **known: Any) -> "Bound":
         """The task with some of its fields, for calls that differ in the others only.
 
@@ -136,10 +141,16 @@ class Task:
         if len(fields) + len(known) != len(values) or not known.keys().isdisjoint(fields):
             raise self._wrong({*fields, *known})
         self._fill(values, fields)
+        record = recording.current()
+        if record is not None:
+            record.hold(*fields.values(), *known.values())
         if count:
             self._start(count, values)
 
     def _start(self, count: int, values: np.ndarray) -> None:
+        record = recording.current()
+        if record is not None:
+            record.job(self._address, values, count)
         pool().run(self._address, values.ctypes.data, count, threads.get_num_threads())
 
     def _fill(self, values: np.ndarray, fields: dict[str, Any]) -> None:

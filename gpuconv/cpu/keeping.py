@@ -36,7 +36,7 @@ class Store:
         if where not in self._forms:
             made = memory.empty((size,), "uint8")
             prepare(_address(made))
-            self._forms[where] = made
+            self._forms.setdefault(where, made)  # another thread may read its own already
         return _address(self._forms[where])
 
 

@@ -6,6 +6,9 @@ kernel does there. Blocks come in sizes an eighth apart, and begin at a cache li
 
 import os
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 from threading import RLock
 from typing import Any
@@ -20,9 +23,9 @@ SHARE = 4  # idle blocks take at most this part of the machine's memory
 
 
 class Shelf:
-    """Idle blocks by size; ``limit`` bytes of them at most."""
+    """Idle blocks by size; ``limit`` bytes of them at most, None for any number."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int | None) -> None:
         self._limit, self._idle = limit, 0
         self._blocks: dict[int, list[np.ndarray]] = defaultdict(list)
         self._lock = RLock()  # a block may come back while one is taken, in the same thread
@@ -44,9 +47,10 @@ class Shelf:
     def give(self, block: np.ndarray) -> None:
         """Keep a block that nobody has any more; what was idle goes if there is too much."""
         with self._lock:
-            if self._idle + block.size > self._limit:
+            limit = self._limit
+            if limit is not None and self._idle + block.size > limit:
                 self.clear()
-            if block.size <= self._limit:
+            if limit is None or block.size <= limit:
                 self._blocks[block.size].append(block)
                 self._idle += block.size
 
@@ -65,14 +69,26 @@ def _memory() -> int:
 
 
 SHELF = Shelf(_memory() // SHARE)
+_SHELF: ContextVar[Shelf | None] = ContextVar("gpuconv_shelf", default=None)
+
+
+@contextmanager
+def lent_by(shelf: Shelf | None) -> Iterator[None]:
+    """Inside the block all memory, small arrays' too, comes from this shelf; None: as ever."""
+    token = _SHELF.set(shelf)
+    try:
+        yield
+    finally:
+        _SHELF.reset(token)
 
 
 class _Loan:
     """What an array says its memory is: it goes back when the last view of it is gone."""
 
-    def __init__(self, block: np.ndarray, shape: Shape, dtype: np.dtype) -> None:
-        self._block = block
-        address = block.__array_interface__["data"][0]
+    def __init__(self, shelf: Shelf, shape: Shape, dtype: np.dtype) -> None:
+        self.shelf = shelf
+        self._block = shelf.take(prod(shape) * dtype.itemsize + LINE)
+        address = self._block.__array_interface__["data"][0]
         self.__array_interface__ = {
             "data": (address + -address % LINE, False),
             "shape": shape,
@@ -80,14 +96,21 @@ class _Loan:
             "version": 3,
         }
 
-    def __del__(self, give: Any = SHELF.give) -> None:
-        give(self._block)
+    def __del__(self) -> None:
+        if hasattr(self, "_block"):  # there was memory for it
+            self.shelf.give(self._block)
 
 
 def empty(shape: Shape, dtype: Any) -> np.ndarray:
     """An uninitialised array; raises MemoryError, or ValueError for more than can be addressed."""
-    kind = np.dtype(dtype)
-    size = prod(shape) * kind.itemsize
-    if size < LEAST:
+    kind, shelf = np.dtype(dtype), _SHELF.get()
+    if shelf is None and prod(shape) * kind.itemsize < LEAST:
         return np.empty(shape, kind)
-    return np.asarray(_Loan(SHELF.take(size + LINE), tuple(shape), kind))
+    return np.asarray(_Loan(shelf or SHELF, tuple(shape), kind))
+
+
+def is_lent(array: Any, shelf: Shelf) -> bool:
+    """Whether the array's memory is a block of the shelf."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, _Loan) and array.shelf is shelf

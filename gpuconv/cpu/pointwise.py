@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import native, simd, threads
+from . import native, recording, simd, threads
 
 PARAMETERS = ("a", "b", "c", "d", "x", "y", "z", "scalars", "first", "count")
 INS, OUTS = PARAMETERS[:4], PARAMETERS[4:7]
@@ -89,12 +89,15 @@ def launch(
         return
     places = [*map(_place, ins), *[0] * (len(INS) - len(ins)), *map(_place, outs)]
     places += [0] * (len(INS) + len(OUTS) - len(places))
-    if size <= SMALL or threads.get_num_threads() == 1:
+    record, is_small = recording.current(), size <= SMALL
+    if record is not None:
+        record.hold(slots, *outs, *ins)
+    elif is_small or threads.get_num_threads() == 1:
         tile.entry(*places, _place(slots), 0, size)
-    else:
-        from .spread import pieces
+        return
+    from . import spread
 
-        pieces.over(-(-size // piece), tile.address, *places, _place(slots), size, piece)
+    spread.each(tile.address, places, _place(slots), size, size if is_small else piece)
 
 
 def _place(array: np.ndarray) -> int:

@@ -29,6 +29,11 @@ def _function(part: crew.Part) -> Any:
     return ctypes.CFUNCTYPE(*kinds)(native.address(part))
 
 
+@cache
+def _address(part: crew.Part) -> int:
+    return native.address(part)
+
+
 class Pool:
     """Threads that share the indices of one job at a time."""
 
@@ -52,15 +57,48 @@ class Pool:
             return
         try:
             self._hire(others)
-            woken = _function(crew.POST)(self._state, function, fields, count, others)
-            while woken:
-                bed = woken.bit_length() - 1
-                self._beds[bed].release()
-                woken -= 1 << bed
-            while not _function(crew.LEAD)(self._state, SPINS):
-                time.sleep(0)
+            self._wake(_function(crew.POST)(self._state, function, fields, count, others))
+            self._finish()
         finally:
             self._busy.release()
+
+    def replay(self, jobs: int, count: int, threads: int) -> None:
+        """Run ``count`` jobs one after the other: (function, fields, count) each, at an address.
+
+        While another Python thread has the pool, on this one alone.
+        """
+        others, alone = min(threads, MOST + 1) - 1, True
+        if others > 0:
+            alone = not self._busy.acquire(blocking=False)
+        try:
+            self._replay(jobs, count, 0 if alone else others)
+        finally:
+            if not alone:
+                self._busy.release()
+
+    def _replay(self, jobs: int, count: int, others: int) -> None:
+        self._hire(others)
+        parts = (_address(part) for part in (crew.POST, crew.LEAD, crew.ALONE))
+        given, at = (*parts, others, SPINS), 0
+        while True:
+            at = _function(crew.REPLAY)(self._state, jobs, at, count, *given)
+            if at == count:
+                return
+            self._wake(int(self._memory[crew.WOKEN]))
+            self._finish()
+            at += 1
+
+    def _wake(self, woken: int) -> None:
+        """Wake every thread whose bit is set."""
+        while woken:
+            bed = woken.bit_length() - 1
+            self._beds[bed].release()
+            woken -= 1 << bed
+
+    def _finish(self) -> None:
+        """Work on the job that was posted until all of it is done."""
+        while not _function(crew.LEAD)(self._state, SPINS):
+            time.sleep(0)
 
     def _hire(self, count: int) -> None:
         while len(self._threads) < count:

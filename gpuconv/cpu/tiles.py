@@ -20,8 +20,9 @@ class Product:
     """C[m] = bias + sum over the loops, over d < ``depth``, of A[m, d] * B[d], for m < ``rows``.
 
     C[m] and B[d] are vectors of ``lanes``; A[m, d] is one element, or with ``per_lane`` a vector
-    too. A[m, d] lies ``m * row + d * step`` elements behind its address; C[m] and B[d] are dense,
-    and B is read once through. Three loops around it move A by strides in bytes.
+    too. A[m, d] lies ``m * row + d * step`` elements behind its address, C[m] is every ``apart``-th
+    vector, and B[d] is dense: it is read once through. Three loops around it move A by strides in
+    bytes.
     """
 
     rows: int
@@ -30,6 +31,7 @@ class Product:
     row: int
     step: int
     per_lane: bool = False
+    apart: int = 1
 
     PARAMETERS = ("a", "b", "c", "bias", "add", "relu", "n1", "s1", "n2", "s2", "n3", "s3")
 
@@ -48,15 +50,16 @@ class Product:
             for place in sums:
                 code.put(place, code.load(code["bias"]))
         self._loops(code, sums)
+        pitch = self.lanes * self.apart
         with code.when(code["add"]):
             for m, place in enumerate(sums):
-                total = code.build.fadd(code.load(code["c"], m * self.lanes), code.get(place))
+                total = code.build.fadd(code.load(code["c"], m * pitch), code.get(place))
                 code.put(place, total)
         with code.when(code["relu"]):
             for place in sums:
                 code.put(place, code.relu(code.get(place)))
         for m, place in enumerate(sums):
-            code.store(code.get(place), code["c"], m * self.lanes)
+            code.store(code.get(place), code["c"], m * pitch)
         return code.finish()
 
     def _loops(self, code: Any, sums: list[Any]) -> None:

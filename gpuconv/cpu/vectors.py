@@ -93,6 +93,16 @@ def _loader(kind: Any) -> Any:
 load, load_ints, load_doubles = map(_loader, (types.float32, types.int32, types.float64))
 
 
+@intrinsic
+def double(typingctx: Any, address: Any) -> Any:
+    """The one double at an address."""
+
+    def emit(context: Any, build: Any, signature: Any, given: Any) -> Any:
+        return build.load(_place(build, given[0], ir.DoubleType()))
+
+    return types.float64(INT), emit
+
+
 @intrinsic(prefer_literal=True)
 def load_some(typingctx: Any, address: Any, count: Any, lanes: Any) -> Any:
     """The first ``count`` floats at an address, all lanes at most, and 0 in the other lanes."""

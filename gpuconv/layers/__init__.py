@@ -2,12 +2,10 @@
 
 from . import init as init
 from .activation import ELU as ELU
-from .activation import Dropout as Dropout
 from .activation import LeakyReLU as LeakyReLU
 from .activation import LogSoftmax as LogSoftmax
 from .activation import PReLU as PReLU
 from .activation import ReLU as ReLU
-from .activation import RReLU as RReLU
 from .activation import Sigmoid as Sigmoid
 from .activation import Softmax as Softmax
 from .activation import Tanh as Tanh
@@ -15,7 +13,9 @@ from .base import Layer as Layer
 from .conv import Conv2d as Conv2d
 from .conv_variants import Conv1d as Conv1d
 from .conv_variants import ConvTranspose2d as ConvTranspose2d
+from .dropout import Dropout as Dropout
 from .dropout import Dropout2d as Dropout2d
+from .dropout import RReLU as RReLU
 from .lenet import RBF as RBF
 from .lenet import TableConv2d as TableConv2d
 from .linear import Linear as Linear

@@ -3,7 +3,6 @@
 from typing import Any
 
 from .. import ops
-from ..errors import OptionError
 from ..random import Stream
 from ..shapes import Shape, integer, real
 from .base import Layer, NeedDx, kept, needed, require_saved, wanted
@@ -51,6 +50,7 @@ class Unary(Layer):
 class ReLU(Unary):
     """max(x, 0). Keeps y, not x: y > 0 says the same, and the next layer holds y anyway."""
 
+    records = ("train", "inference")
     formats = "any"
     epilogue = "relu"
 
@@ -66,6 +66,7 @@ class ReLU(Unary):
 class LeakyReLU(Unary):
     """x where x > 0, else negative_slope * x (Maas, Hannun and Ng 2013)."""
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 
@@ -84,6 +85,7 @@ class LeakyReLU(Unary):
 class ELU(Unary):
     """x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 
@@ -102,6 +104,8 @@ class ELU(Unary):
 class Sigmoid(Unary):
     """1 / (1 + exp(-x))."""
 
+    records = ("train", "inference")
+
     def apply(self, x: Any) -> Any:
         """1 / (1 + exp(-x))."""
         return ops.sigmoid(x)
@@ -114,6 +118,7 @@ class Sigmoid(Unary):
 class Tanh(Unary):
     """scale * tanh(slope * x); LeNet-5 has 1.7159 and 2/3 (LeCun et al. 1998, appendix A)."""
 
+    records = ("train", "inference")
     formats = "any"
 
     def __init__(self, scale: float = 1.0, slope: float = 1.0) -> None:
@@ -131,6 +136,8 @@ class Tanh(Unary):
 class Softmax(Unary):
     """exp(x) / sum of exp(x) over axis 1."""
 
+    records = ("train", "inference")
+
     def apply(self, x: Any) -> Any:
         """Probabilities over axis 1."""
         return ops.softmax(x)
@@ -142,6 +149,8 @@ class Softmax(Unary):
 
 class LogSoftmax(Unary):
     """x - log of the sum of exp(x) over axis 1."""
+
+    records = ("train", "inference")
 
     def apply(self, x: Any) -> Any:
         """Log-probabilities over axis 1."""
@@ -158,6 +167,7 @@ class PReLU(Layer):
     Shapes: x (N, C, ...), weight (1,) or (C,): ``num_parameters``.
     """
 
+    records = ("train", "inference")
     keeps = ("x",)
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
@@ -183,112 +193,6 @@ class PReLU(Layer):
         if self.weight.trainable:
             self.weight.add_grad(dweight)
         return dx if wanted(need_dx) else None
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The input's shape."""
-        return tuple(shapes[0])
-
-
-def require_rng(layer: Layer, rng: Stream | None) -> Stream:
-    """The stream, or an OptionError that says how to give one."""
-    if rng is None:
-        raise OptionError(
-            f"{type(layer).__name__}.forward: train=True draws random numbers; pass "
-            "rng=gpuconv.random.Stream(seed, step)"
-        )
-    return rng
-
-
-class RReLU(Layer):
-    """Leaky ReLU with slopes from U(lower, upper) in training, their mean in evaluation.
-
-    Xu, Wang, Chen and Li, "Empirical evaluation of rectified activations" (2015), section 2.4.
-    """
-
-    keeps = ("x",)
-
-    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
-        if real(lower, "RReLU: lower", 0.0) > real(upper, "RReLU: upper", 0.0):
-            raise OptionError(f"RReLU: expected 0 <= lower <= upper, got {lower!r}, {upper!r}")
-        self.lower, self.upper = lower, upper
-
-    @property
-    def draws(self) -> int:
-        """One stream."""
-        return 1
-
-    @property
-    def _mean(self) -> float:
-        return (self.lower + self.upper) / 2
-
-    def forward(
-        self,
-        x: Any,
-        *,
-        train: bool = False,
-        keep: bool | None = None,
-        update: bool | None = None,
-        rng: Stream | None = None,
-    ) -> tuple[Any, Any]:
-        """y; keeps x and the stream: the slopes are drawn again in backward."""
-        stream = require_rng(self, rng) if train else None
-        if stream is None:
-            y = ops.leaky_relu(x, self._mean)
-        else:
-            y = ops.rrelu(x, stream, self.lower, self.upper)
-        return y, ((x, stream) if kept(keep, train) else None)
-
-    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
-        """dx."""
-        x, stream = require_saved(self, saved)
-        if not wanted(need_dx):
-            return None
-        if stream is None:
-            return ops.leaky_relu_backward(dy, x, self._mean)
-        return ops.rrelu_backward(dy, x, stream, self.lower, self.upper)
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The input's shape."""
-        return tuple(shapes[0])
-
-
-class Dropout(Layer):
-    """Drops units with probability ``p`` in training and scales the rest by 1 / (1 - p).
-
-    Srivastava et al., "Dropout" (2014), section 10, inverted. Keeps no mask: it is a function of
-    (seed, step, stream) and is drawn again in backward.
-    """
-
-    aliases = True  # in evaluation
-
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = real(p, "Dropout: p", 0.0, 1.0)
-
-    @property
-    def draws(self) -> int:
-        """One stream, none where nothing is dropped."""
-        return int(self.p > 0)
-
-    def forward(
-        self,
-        x: Any,
-        *,
-        train: bool = False,
-        keep: bool | None = None,
-        update: bool | None = None,
-        rng: Stream | None = None,
-    ) -> tuple[Any, Any]:
-        """y, the input itself in evaluation; keeps the stream."""
-        stream = require_rng(self, rng) if train and self.p > 0 else None
-        y = x if stream is None else ops.dropout(x, self.p, stream)
-        return y, ((stream,) if kept(keep, train) else None)
-
-    def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
-        """dx: dy through the same mask."""
-        (stream,) = require_saved(self, saved)
-        if stream is None:
-            return dy if wanted(need_dx) else None
-        return needed(need_dx, lambda: ops.dropout(dy, self.p, stream))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape."""

@@ -17,7 +17,9 @@ class Linear(Layer):
     Shapes: x (N, I), weight (O, I), bias (O,), y (N, O). Raises OptionError on bad sizes.
     """
 
+    records = ("train", "inference")
     keeps = ("x",)
+    head = ("weight", "bias")
     epilogues = ("relu",)
 
     def __init__(
@@ -58,7 +60,7 @@ class Linear(Layer):
             place = self.weight.gradient_place()
             self.weight.add_grad(ops.linear_weight(x, dy, out=place))
         if self.bias is not None and self.bias.trainable:
-            self.bias.add_grad(ops.channel_sum(dy))
+            self.bias.add_grad(ops.channel_sum(dy, out=self.bias.gradient_place()))
         return needed(need_dx, lambda: ops.linear_input(dy, self.weight.value))
 
     def output_shape(self, *shapes: Shape) -> Shape:

@@ -20,6 +20,7 @@ class BatchNorm2d(Layer):
     ``frozen = True`` the running statistics are used, and left alone, in training too.
     """
 
+    records = ("inference",)
     formats = "any"
     keeps = ("x",)
 
@@ -117,6 +118,7 @@ class LocalResponseNorm(Layer):
     (N, C, ...).
     """
 
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 

@@ -1,16 +1,18 @@
 """Parameter: what training changes. Buffer: what travels with the net but is not trained."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from .. import device as devices
 from .. import ops
+from ..cpu import host
 from ..device import Device
 from ..errors import ShapeError
 from ..random import INIT, Stream
 from ..shapes import Shape
-from .init import Init
+from .init import Init, Kaiming
 
 
 class Tensorlike:
@@ -43,7 +45,7 @@ class Tensorlike:
     @property
     def size(self) -> int:
         """How many elements there are."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def home(self) -> tuple[Device, str]:
@@ -138,6 +140,13 @@ class Parameter(Tensorlike):
                 self._target, self._value = self.home, None
                 self.version += 1
 
+    def resized(self, shape: Shape) -> "Parameter":
+        """An undrawn parameter of another shape, with this one's initial values and home."""
+        device, dtype = self.home
+        made = Parameter.lazy(shape, self._init or Kaiming(), dtype)
+        made._target = device, dtype
+        return made
+
     def move(self, device: Device | None = None, dtype: str | None = None) -> None:
         """Move to a device and to a dtype; the gradient is dropped."""
         self.grad = self._slot = None
@@ -176,7 +185,11 @@ class Parameter(Tensorlike):
                 self.grad = ops.add(self.grad, gradient)
         elif self._slot is not None:
             if gradient is not self._slot:
-                self._slot[...] = gradient
+                host(_copy, self._slot, gradient)
             self.grad = self._slot
         else:
             self.grad = gradient
+
+
+def _copy(to: Any, values: Any) -> None:
+    to[...] = values

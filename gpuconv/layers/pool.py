@@ -15,6 +15,7 @@ class MaxPool2d(Layer):
     Shapes: x (N, C, H, W), y (N, C, P, Q); keeps the int32 index of every maximum.
     """
 
+    records = ("train", "inference")
     formats = "any"
 
     def __init__(
@@ -67,6 +68,7 @@ class AvgPool2d(Layer):
     Shapes: x (N, C, H, W), y (N, C, P, Q).
     """
 
+    records = ("train", "inference")
     formats = "any"
 
     def __init__(
@@ -114,6 +116,7 @@ class AdaptiveAvgPool2d(Layer):
     Shapes: x (N, C, H, W), y (N, C, P, Q).
     """
 
+    records = ("train", "inference")
     formats = "any"
 
     def __init__(self, output_size: Any) -> None:

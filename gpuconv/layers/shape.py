@@ -15,6 +15,7 @@ from .base import Layer, NeedDx, kept, needed, require_saved, wanted
 class Flatten(Layer):
     """(N, C, H, W) as (N, C * H * W): a view, no copy."""
 
+    records = ("train", "inference")
     aliases = True
 
     def forward(
@@ -45,6 +46,7 @@ class Flatten(Layer):
 class Add(Layer):
     """a + b, element by element; equal shapes. Joins the two branches of a residual block."""
 
+    records = ("train", "inference")
     formats = "any"
 
     def forward(
@@ -75,6 +77,8 @@ class Add(Layer):
 
 class Concat(Layer):
     """Joins its inputs along ``axis`` (1: channels)."""
+
+    records = ("train", "inference")
 
     def __init__(self, axis: int = 1) -> None:
         self.axis = axis
@@ -117,6 +121,7 @@ def _four(op: str, shape: Shape) -> Shape:
 class _Pad(Layer):
     """Zeros around an input (N, C, H, W); ``padding`` holds (before, after) of C, H and W."""
 
+    records = ("train", "inference")
     name = ""
 
     def __init__(self, *padding: Pair) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
+from ..cpu import host
 from ..device import Device
 from ..errors import DeviceError, DtypeError, OptionError, ShapeError
 from ..formats import Formatted
@@ -79,14 +80,26 @@ def call(
     )
     size = kernel.workspace(problem, device)
     work = devices.empty((size,), "uint8", device) if size else None
+    ins = tuple(_contiguous(a) for a in ins)
     with np.errstate(all="ignore"):  # NaN and infinity flow, as they do on a GPU
-        kernel.run(outs, tuple(_contiguous(a) for a in ins), problem, work)
+        if kernel.records:
+            kernel.run(outs, ins, problem, work)
+        else:
+            host(kernel.run, outs, ins, problem, work)
     made = tuple(out for name, out in zip(op.outs, outs, strict=True) if name not in fixed)
     return made[0] if len(made) == 1 else made or None
 
 
 def _contiguous(array: Any) -> Any:
-    return array if array is None or array.flags.c_contiguous else array.copy()
+    if array is None or array.flags.c_contiguous:
+        return array
+    made = devices.empty(array.shape, array.dtype, devices.of(array))
+    host(_copy, made, array)
+    return made
+
+
+def _copy(to: Any, array: Any) -> None:
+    to[...] = array
 
 
 def _check(op: Op, problem: Problem, names: tuple[str, ...], given: tuple) -> Device | None:

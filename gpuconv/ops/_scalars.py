@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
+from ..cpu import recording
 from ..errors import OptionError
 from ..random import Stream
 from ..shapes import real
@@ -25,11 +26,15 @@ def scalar(value: Any, what: str, like: np.ndarray, minimum: float = -inf) -> An
 
 
 def place(op: str, stream: Any, like: np.ndarray) -> tuple:
-    """seed, step and stream of a Stream as 0-d arrays on ``like``'s device, else OptionError."""
+    """seed, step and stream of a Stream as 0-d arrays on ``like``'s device, else OptionError.
+
+    The step is the one that changes: a recording has one array for it.
+    """
     if not isinstance(stream, Stream):
         raise OptionError(
             f"{op}: stream must be a gpuconv.random.Stream(seed, step, stream), got {stream!r}"
         )
-    here = devices.of(like, op)
-    numbers = (stream.seed, "uint64"), (stream.step, "int64"), (stream.stream, "int64")
-    return tuple(devices.to_device(np.asarray(n, dtype), here) for n, dtype in numbers)
+    here, record = devices.of(like, op), recording.current()
+    step = np.asarray(stream.step) if record is None else record.number("step", stream.step)
+    numbers = np.asarray(stream.seed, "uint64"), step, np.asarray(stream.stream)
+    return tuple(devices.to_device(number, here) for number in numbers)

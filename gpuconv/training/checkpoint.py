@@ -4,7 +4,6 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,30 +16,11 @@ from .._version import __version__
 from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
+from ..weights.writing import replace_file, unwritable
 from .optimizers import Optimizer
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or as it was; raises RunError if that fails."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # the folder may be no folder
-            temporary.unlink()
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> RunError:
-    why = error.strerror or error
-    return RunError(f"{path}: cannot be written ({why}); check the folder and the space on disk")
 
 
 def save_weights(path: str | os.PathLike, net: Layer) -> None:
@@ -146,20 +126,26 @@ class Run:
             with open(self.folder / METRICS, "a") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
-            raise _unwritable(self.folder / METRICS, error) from None
+            raise unwritable(self.folder / METRICS, error) from None
 
     def save(self, net: Layer) -> None:
         """Write the weights; raises RunError if they cannot be written."""
         save_weights(self.folder / WEIGHTS, net)
 
     def checkpoint(self, net: Layer, optimizer: Optimizer) -> None:
-        """Write the net's and the optimiser's state, whole or not at all.
+        """Write the net's and the optimiser's state, and what is frozen, whole or not at all.
 
         Raises RunError if it cannot be written.
         """
-        parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+        frozen = dict.fromkeys(net.frozen_names(), np.ones((), np.uint8))
+        parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "frozen": frozen}
         arrays = {f"{part}/{n}": a for part, state in parts.items() for n, a in state.items()}
         _save_arrays(self.folder / CHECKPOINT, arrays)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state that training goes on from."""
+        return (self.folder / CHECKPOINT).exists()
 
     def restore(self, net: Layer, optimizer: Optimizer) -> None:
         """Put the last checkpoint's state back; without a checkpoint, change nothing.
@@ -167,15 +153,18 @@ class Run:
         Raises StateError, or the optimiser's OptionError, if it is damaged or of something else.
         """
         path = self.folder / CHECKPOINT
-        if not path.exists():
+        if not self.has_checkpoint:
             return
-        parts: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimizer": {}}
+        parts: dict[str, dict[str, np.ndarray]] = {
+            name: {} for name in ("net", "optimizer", "frozen")
+        }
         for name, array in load_weights(path).items():
             part, _, own = name.partition("/")
             if part not in parts:
                 raise StateError(f"{path}: holds {name!r}, which no checkpoint does")
             parts[part][own] = array
         net.load_state_dict(parts["net"])
+        net.set_frozen(parts["frozen"])
         optimizer.load_state_dict(parts["optimizer"])
 
     def drop_checkpoint(self) -> None:

@@ -1,5 +1,6 @@
 """One training step, and one inference pass, as objects."""
 
+from threading import Lock
 from typing import Any
 
 from .. import device as devices
@@ -9,14 +10,16 @@ from ..layers import Layer
 from ..random import Stream
 from .folding import folded, state
 from .optimizers import Optimizer
+from .replay import Tapes
 
 
 class TrainStep:
     """``step(images, labels) -> loss``: forward, loss, backward, update; counts steps.
 
     The loss is a 0-d device array; reading it makes the host wait. ``prediction`` is the last
-    output of the net. Random layers draw from ``Stream(seed, steps)``. Raises OptionError for
-    what is no net, loss, optimizer or seed.
+    output of the net. Random layers draw from ``Stream(seed, steps)``. On the CPU a pass like one
+    that came before is played from a recording, with the same bits (replay.py). Raises OptionError
+    for what is no net, loss, optimizer or seed.
     """
 
     def __init__(self, net: Layer, loss: Layer, optimizer: Optimizer, *, seed: int = 0) -> None:
@@ -32,11 +35,17 @@ class TrainStep:
         self.net, self.loss, self.optimizer = net, loss, optimizer
         self.seed = seed
         self.prediction: Any = None
+        self._tapes = Tapes(net, "train", self._owns)
 
     @property
     def steps(self) -> int:
         """How many steps were taken."""
         return self.optimizer.steps
+
+    def _owns(self) -> bool:
+        """Whether every gradient has its place with this optimizer."""
+        mine = set(map(id, self.optimizer.arena.parameters))
+        return all(id(p) in mine for p in self.net.parameters() if p.trainable)
 
     def __call__(self, images: Any, labels: Any) -> Any:
         self.optimizer.zero_grad()
@@ -44,10 +53,17 @@ class TrainStep:
         device = self.optimizer.arena.device
         images, labels = devices.to_device(images, device), devices.to_device(labels, device)
         rng = Stream(self.seed, self.steps)
-        self.prediction, saved = self.net.forward(images, train=True, rng=rng)
+        tape, saved = self._tapes.find(images, self.seed), None
+        if tape is not None:
+            self.prediction = tape.forward(images, rng)
+        else:
+            self.prediction, saved = self.net.forward(images, train=True, rng=rng)
         loss, kept = self.loss.forward(self.prediction, labels, train=True)
         gradient, _ = self.loss.backward(1.0, kept)
-        self.net.backward(gradient, saved, need_dx=False)
+        if tape is not None:
+            tape.backward(gradient)
+        else:
+            self.net.backward(gradient, saved, need_dx=False)
         self.optimizer.step()
         return loss
 
@@ -65,21 +81,27 @@ class InferenceStep:
         if not isinstance(net, Layer):
             raise OptionError(f"InferenceStep: expected a net, got {net!r}")
         self.net = net
-        self._planned: tuple[list, Layer] | None = None
-        self._weights = keeping.Store(())
+        self._planned: tuple[list, Layer, keeping.Store, Tapes] | None = None
+        self._busy = Lock()
 
     def __call__(self, images: Any) -> Any:
         parameters = self.net.parameters()
         if parameters:
             images = devices.to_device(images, devices.of(parameters[0].value))
-        planned = self._plan()
-        with keeping.kept(self._weights):
-            return planned(images)
+        planned, weights, tapes = self._plan()
+        with keeping.kept(weights):
+            if not self._busy.acquire(blocking=False):  # a recording's memory is one thread's
+                return planned(images)
+            try:
+                tape = tapes.find(images)
+                return planned(images) if tape is None else tape.infer(images)
+            finally:
+                self._busy.release()
 
-    def _plan(self) -> Layer:
-        now = state(self.net)
-        if self._planned is None or self._planned[0] != now:
-            self._planned = now, folded(self.net)
-            parameters = self._planned[1].parameters()
-            self._weights = keeping.Store(parameter.value for parameter in parameters)
-        return self._planned[1]
+    def _plan(self) -> tuple[Layer, keeping.Store, Tapes]:
+        now, known = state(self.net), self._planned
+        if known is None or known[0] != now:
+            planned = folded(self.net)
+            weights = keeping.Store(parameter.value for parameter in planned.parameters())
+            known = self._planned = now, planned, weights, Tapes(planned, "inference")
+        return known[1:]

@@ -31,7 +31,7 @@ def _register(op: Op, formula: Callable, *options: str, passes: float = 1.0) -> 
 
     run.__doc__ = op.reference.__doc__
     cost = streaming(op, "numba", passes)
-    op.kernel("vectors", backend="numba", precisions=("fp32",), cost=cost)(run)
+    op.kernel("vectors", backend="numba", precisions=("fp32",), records=True, cost=cost)(run)
 
 
 def _elu(x, alpha):

@@ -15,4 +15,4 @@ def run_channel_sum(outs, ins, problem, work):
 
     (y,), (x,) = outs, ins
     cut = tasks.channels_of(x.shape, problem.format != "NCHW")
-    y[...] = cut.add(tasks.sums, problem.shape[1], x=x)[0]
+    cut.fill(y, tasks.sums, x=x)

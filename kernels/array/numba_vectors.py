@@ -8,14 +8,20 @@ from .op import accumulate, add
 ADD = Pointwise(lambda a, b: a + b, ins=2)
 
 
-@add.kernel("vectors", backend="numba", precisions=("fp32",), cost=streaming(add, "numba"))
+@add.kernel(
+    "vectors", backend="numba", precisions=("fp32",), records=True, cost=streaming(add, "numba")
+)
 def run_add(outs, ins, problem, work):
     """y = a + b."""
     ADD(outs, ins)
 
 
 @accumulate.kernel(
-    "vectors", backend="numba", precisions=("fp32",), cost=streaming(accumulate, "numba", 1.5)
+    "vectors",
+    backend="numba",
+    precisions=("fp32",),
+    records=True,
+    cost=streaming(accumulate, "numba", 1.5),
 )
 def run_accumulate(outs, ins, problem, work):
     """total += x."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.cpu import host
+
 from .._cpu_cost import measured
 from .op import BatchNormProblem, batch_norm, batch_norm_backward
 
@@ -22,51 +24,26 @@ DECLARED: dict[str, Any] = {
     "rank": 30,
     "precisions": ("fp32",),
     "formats": ("NCHW", "NCHWc"),
+    "records": True,
 }
-
-
-def _update(running: np.ndarray | None, batch: np.ndarray, momentum: float) -> None:
-    if running is not None:
-        running *= 1 - momentum
-        running += momentum * batch
 
 
 @batch_norm.kernel("one_pass", cost=measured(batch_norm, 1.5e-4, 0.9), **DECLARED)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     from .. import _numba_channels as tasks
+    from ._numba_tasks import settle
 
     (y, mean, invstd, running_mean, running_var), (x, weight, bias) = outs, ins
     cut, count = tasks.channels_of(x.shape, x.ndim == 4), max(1, problem.n * problem.s)
-    total, squares = cut.add(tasks.moments, problem.c, 2, x=x)
-    exact = total / count
-    var = np.maximum(0, squares / count - exact * exact)
-    mean[...], invstd[...] = exact, 1 / np.sqrt(var + problem.epsilon)
-    if problem.n:
-        _update(running_mean, exact, problem.momentum)
-        _update(running_var, var * (count / max(1, count - 1)), problem.momentum)
-    normalise(cut, y, x, mean, scale(invstd, weight), bias)
-
-
-def scale(invstd: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """What a centred value is multiplied by."""
-    return invstd if weight is None else invstd * weight
-
-
-def normalise(
-    cut: Any,
-    y: np.ndarray,
-    x: np.ndarray,
-    mean: np.ndarray,
-    factor: np.ndarray,
-    bias: np.ndarray | None,
-) -> None:
-    """y = (x - mean) * factor + bias."""
-    from .. import _numba_channels as tasks
-
-    moved = np.zeros_like(mean) if bias is None else bias
-    center, scaled, moved = cut.spread(mean, factor, moved)
-    cut.map(tasks.affine, x=x, y=y, mean=center, scale=scaled, bias=moved)
+    sums, table = cut.sums(tasks.moments, 2, x=x), cut.table()
+    if not problem.n:
+        running_mean = running_var = None
+    numbers = np.array([count, problem.epsilon, problem.momentum, count / max(1, count - 1)])
+    arrays = {"mean": mean, "invstd": invstd, "weight": weight, "bias": bias, "table": table}
+    running = {"running_mean": running_mean, "running_var": running_var}
+    cut.settle(settle, problem.c, sums, numbers=numbers, **arrays, **running)
+    cut.map(tasks.affine, x=x, y=y, mean=table[0], scale=table[1], bias=table[2])
 
 
 _backward_cost = measured(batch_norm_backward, 1.5e-4, 0.8)
@@ -76,14 +53,15 @@ _backward_cost = measured(batch_norm_backward, 1.5e-4, 0.8)
 def backward(outs, ins, problem: BatchNormProblem, work):
     """Both sums first, then dx from them."""
     from .. import _numba_channels as tasks
+    from ._numba_tasks import settle_gradient
 
     (dx, dweight, dbias), (dy, x, weight, mean, invstd) = outs, ins
     cut, count = tasks.channels_of(x.shape, x.ndim == 4), max(1, problem.n * problem.s)
-    (center,) = cut.spread(mean)
-    total, product = cut.add(tasks.products, problem.c, 2, dy=dy, x=x, mean=center)
-    dbias[...], dweight[...] = total, product * invstd
-    slope, shift, factor = cut.spread(
-        -product * invstd * invstd / count, -total / count, scale(invstd, weight)
-    )
-    each = {"mean": center, "slope": slope, "shift": shift, "scale": factor}
+    center, table = cut.table(1)[0], cut.table()
+    host(cut.spread, center, mean)
+    sums = cut.sums(tasks.products, 2, dy=dy, x=x, mean=center)
+    arrays = {"weight": weight, "invstd": invstd, "dweight": dweight, "dbias": dbias}
+    numbers = np.array([count], np.float64)
+    cut.settle(settle_gradient, problem.c, sums, numbers=numbers, **arrays, table=table)
+    each = {"mean": center, "slope": table[0], "shift": table[1], "scale": table[2]}
     cut.map(tasks.slopes, dy=dy, x=x, dx=dx, **each)

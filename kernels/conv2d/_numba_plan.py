@@ -21,7 +21,8 @@ TARGET = 16 << 20  # bytes of source and results worked on at once: a share of t
 TASKS = 32  # that an operation is cut into, at least, where it can be
 CHAIN = 512  # terms of one sum, about, before it is added to the total
 PIXEL = 1, 1, (1, 1), ((0, 0), (0, 0))  # window, stride and padding of a convolution 1 x 1
-POINTS = 256  # outputs of which a weight gradient's operands stay in the first cache
+POINTS = 128  # outputs of which a weight gradient's operands stay in the first cache
+LIGHT = 4  # times as much is read as slices of a weight gradient take, where slices are preferred
 UNROLLED = 16  # weights of a row that a tile's code writes out, at most
 
 
@@ -46,7 +47,8 @@ class Plan:
     """One convolution, or one of its gradients: the layout, the walks, and a padded source.
 
     ``outside`` and ``inside`` are the lanes of the result's and of the source's blocks as they come
-    and go, 1 in NCHW.
+    and go, 1 in NCHW. The source comes with ``whole`` rows and columns, of which every ``every``-th
+    is read.
     """
 
     problem: Conv2dProblem
@@ -58,6 +60,8 @@ class Plan:
     is_backward: bool
     inside: int
     outside: int
+    whole: tuple[int, int]
+    every: tuple[int, int]
 
     @cached_property
     def padded(self) -> tuple[int, int]:
@@ -104,13 +108,22 @@ class Plan:
     @cached_property
     def reads_in_place(self) -> bool:
         """May the source be read where it lies?"""
-        return self.is_source_blocked and self.border == ((0, 0), (0, 0))
+        is_bare = self.border == ((0, 0), (0, 0)) and self.every == (1, 1)
+        return self.is_source_blocked and is_bare
 
-    @cached_property
-    def writes_in_place(self) -> bool:
-        """May the results be written where they belong?"""
-        every = [(axis.first, axis.every) for axes in self.classes for axis in axes]
-        return self.is_result_blocked and every == [(0, 1), (0, 1)]
+    @property
+    def taken(self) -> tuple[int, int]:
+        """Rows and columns of the source that are read."""
+        down, across = self.every
+        return ceil(self.whole[0] / down), ceil(self.whole[1] / across)
+
+    def steps(self, axes: _axes.Axes) -> tuple[int, int, int, int]:
+        """Of a class's results: bytes before the first, and to the next pixel, row and block."""
+        (rows, cols), cell = axes, BYTES * self.blocks.lanes
+        if not self.is_result_blocked:
+            return 0, cell, cell * cols.results, cell * cols.results * rows.results
+        (h, w), (top, left) = self.target, (rows.first, cols.first)
+        return (top * w + left) * cell, cols.every * cell, rows.every * w * cell, h * w * cell
 
     def start(self, axes: _axes.Axes) -> int:
         """Bytes from a block's beginning to the first element that a walk reads."""
@@ -147,9 +160,14 @@ class Plan:
 
     @cached_property
     def slices(self) -> int:
-        """Parts of the batch whose weight gradients are added up apart."""
-        tasks = len(self.blocks.results) * self.blocks.groups
-        return max(1, min(self.problem.n, ceil(TASKS / tasks)))
+        """Parts of the batch whose weight gradients are added up apart.
+
+        Where these are small, a task has one for all inputs, so that it reads dy only once.
+        """
+        blocks, weights = len(self.blocks.results), self.packed(self.classes[0])
+        read = self.problem.n * (self.image + self.out(self.classes[0]))
+        light = min(ceil(TASKS / blocks), read // max(1, LIGHT * blocks * weights))
+        return max(1, min(self.problem.n, max(light, ceil(TASKS / (blocks * self.blocks.groups)))))
 
     @cached_property
     def chunk(self) -> int:
@@ -160,7 +178,7 @@ class Plan:
     @cached_property
     def parts(self) -> list[int]:
         """Sizes of the workspace's parts: source, blocked results, each class's weights."""
-        results = 0 if self.writes_in_place else self._results()
+        results = 0 if self.is_result_blocked else self._results()
         count = len(self.blocks.results)
         return [self._source(), results, *(count * self.packed(axes) for axes in self.classes)]
 
@@ -193,8 +211,13 @@ def _row(pixels: int) -> int:
 def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
     """The plan of a convolution, or of its data gradient, on a CPU of this level.
 
-    A window of one pixel does not see rows: its plane is cut into longer ones, of full tiles.
+    A window of one pixel does not see rows: its plane is cut into longer ones, of full tiles, and
+    pixels that a stride leaves out are left out first.
     """
+    whole, every = (problem.p, problem.q) if is_backward else (problem.h, problem.w), (1, 1)
+    if (problem.r, problem.s, problem.padding) == (1, 1, PIXEL[3]) and not is_backward:
+        every = problem.stride
+        problem = replace(problem, h=problem.p, w=problem.q, stride=(1, 1))
     if (problem.r, problem.s, problem.stride, problem.padding) == PIXEL:
         pixels = problem.h * problem.w
         width = _row(pixels)
@@ -208,7 +231,8 @@ def plan(problem: Conv2dProblem, is_backward: bool, level: str) -> Plan:
     layout, border = _numba_blocks.blocks(roles, level), _axes.border(classes, source)
     channels = (problem.k, problem.c) if is_backward else (problem.c, problem.k)
     inside, outside = (formats.lanes(count, problem.format) for count in channels)
-    return Plan(problem, roles, layout, classes, source, border, is_backward, inside, outside)
+    lies = inside, outside, whole, every
+    return Plan(problem, roles, layout, classes, source, border, is_backward, *lies)
 
 
 def depth(blocks: Blocks, taps: int) -> int:
@@ -218,12 +242,14 @@ def depth(blocks: Blocks, taps: int) -> int:
     return max(size for size in range(1, UNROLLED + 1) if taps % size == 0)
 
 
-def product_tile(blocks: Blocks, cols: _axes.Axis, rows: int) -> Product:
+def product_tile(plan: Plan, cols: _axes.Axis, rows: int) -> Product:
     """The tile of this many neighbouring results."""
+    blocks = plan.blocks
     cell, deep = blocks.cell, blocks.depth > 1
+    apart = cols.every if plan.is_result_blocked else 1
     step = 1 if deep else cols.step * cell
     size = depth(blocks, len(cols.taps))
-    return Product(rows, blocks.lanes, size, cols.stride * cell, step, blocks.per_lane)
+    return Product(rows, blocks.lanes, size, cols.stride * cell, step, blocks.per_lane, apart)
 
 
 def outer_tile(blocks: Blocks, cols: _axes.Axis, rows: int) -> Outer:

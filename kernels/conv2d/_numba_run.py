@@ -5,14 +5,15 @@ What does not change from call to call is put together once for each plan.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
 from gpuconv import cpu
-from gpuconv.cpu import keeping, native
+from gpuconv.cpu import host, keeping, native
 from gpuconv.cpu.jit import Bound
+from gpuconv.shapes import Pair
 
 from . import _axes
 from . import _numba_plan as planning
@@ -34,17 +35,18 @@ def convolve(
 ) -> None:
     """Fill ``result`` from ``source``, both in the problem's format; ``parts``: the plan's."""
     if plan.is_backward and not plan.is_whole:
-        result.fill(0)
+        size = plan.outside * plan.target[0] * plan.target[1]
+        tasks.clear.each(result.size // size, y=result, size=size)
     space, out, *places = parts
     packed = [_packed(plan, number, weight, place) for number, place in enumerate(places)]
     ends = {"bias": in_lanes(plan, bias), "relu": int(relu)}
     for image, count in plan.passes():
         begin = blocked(plan, source, image, count, space)
-        for number, place in enumerate(packed):
-            out = address(result[image:]) if plan.writes_in_place else out
-            sources = {"source": begin + plan.start(plan.classes[number]), "packed": place}
-            each(_sweep(plan, number, count), **sources, **ends, out=out)
-            if not plan.writes_in_place:
+        out = address(result[image:]) if plan.is_result_blocked else out
+        for number, (axes, place) in enumerate(zip(plan.classes, packed, strict=True)):
+            sources = {"source": begin + plan.start(axes), "packed": place}
+            each(_sweep(plan, number, count), **sources, **ends, out=out + plan.steps(axes)[0])
+            if not plan.is_result_blocked:
                 each(unblock(plan, number, count), blocked=out, y=result[image:])
     silence(plan, result)
 
@@ -71,7 +73,7 @@ def weight_gradient(
     """Fill ``dweight``; ``parts`` are where the plan's ``weight_parts`` lie."""
     space, slope, packed = parts
     if len(x) == 0:
-        dweight.fill(0)
+        host(dweight.fill, 0)
         return
     for image, count in plan.passes():
         begin = blocked(plan, x, image, count, space) + plan.start(plan.classes[0])
@@ -85,7 +87,14 @@ def in_lanes(plan: Plan, bias: np.ndarray | None) -> np.ndarray | None:
     if bias is None:
         return None
     table = plan.blocks.results
-    return np.where(table < 0, np.float32(0), bias[table])
+    ordered = np.empty(table.shape, np.float32)
+
+    def order() -> None:
+        np.take(bias, table, out=ordered, mode="clip")
+        ordered[table < 0] = 0
+
+    host(order)
+    return ordered
 
 
 def _weights(plan: Plan, number: int) -> dict[str, Any]:
@@ -132,12 +141,17 @@ def blocked(plan: Plan, source: np.ndarray, image: int, count: int, space: int) 
 
 @lru_cache(KEPT)
 def _block(plan: Plan, count: int) -> Work:
-    (top, _), (left, _) = plan.border
-    sizes = {"padded_h": plan.padded[0], "padded_w": plan.padded[1], "top": top, "left": left}
-    table, (h, w) = plan.blocks.sources, plan.source
-    if plan.is_source_blocked:
-        return count * len(table), tasks.frame.bind(h=h, w=w, cell=plan.blocks.cell, **sizes)
-    return count * len(table), _reorder(table, plan.inside, h, w, sizes)
+    ((top, bottom), (left, right)), (h, w) = plan.border, plan.taken
+    sizes = {"padded_h": h + top + bottom, "padded_w": w + left + right, "top": top, "left": left}
+    table, cell = plan.blocks.sources, plan.blocks.cell
+    if plan.is_source_blocked and plan.every == (1, 1):
+        return count * len(table), tasks.frame.bind(h=h, w=w, cell=cell, **sizes)
+    if cell == 1 or not plan.is_source_blocked:
+        return count * len(table), _reorder(table, plan.inside, plan.whole, plan.every, sizes)
+    steps = _steps(cell, plan.whole, plan.every)
+    return count * len(table), tasks.thin.bind(
+        plane=prod(plan.whole) * cell, rows=h, cols=w, cell=cell, **steps
+    )
 
 
 def slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> int:
@@ -152,42 +166,42 @@ def slopes(plan: Plan, dy: np.ndarray, image: int, count: int, space: int) -> in
 def _block_slope(plan: Plan, count: int) -> Work:
     table, h, w = plan.blocks.results, plan.problem.p, plan.problem.q
     sizes = {"padded_h": h, "padded_w": w, "top": 0, "left": 0}
-    return count * len(table), _reorder(table, plan.outside, h, w, sizes)
+    return count * len(table), _reorder(table, plan.outside, (h, w), (1, 1), sizes)
 
 
-def _reorder(table: np.ndarray, width: int, h: int, w: int, sizes: dict[str, int]) -> Bound:
+def _steps(width: int, size: Pair, every: Pair) -> dict[str, int]:
+    """Elements to the next row and to the next pixel, of those that are taken."""
+    return {"line": every[0] * size[1] * width, "pixel": every[1] * width}
+
+
+def _places(table: np.ndarray, width: int, size: Pair) -> dict[str, Any]:
+    """Where a table's channels begin in an image with blocks of ``width``, and its size."""
+    plane, blocks = prod(size) * width, table.max() // width + 1
+    places = np.where(table < 0, -1, table // width * plane + table % width)
+    return {"places": places, "image": blocks * plane, "blocks": len(table)}
+
+
+def _reorder(
+    table: np.ndarray, width: int, size: Pair, every: Pair, sizes: dict[str, int]
+) -> Bound:
     """The task that puts images with blocks of ``width`` channels in the order of a table."""
-    image = _lanes_of(table, width) * h * w
-    fields = {"image": image, "h": h, "w": w, "width": width, "table": table}
-    return tasks.block.bind(**fields, cell=table.shape[1], blocks=len(table), **sizes)
-
-
-def _lanes_of(table: np.ndarray, width: int) -> int:
-    """Channels that a table names, in whole blocks of ``width``."""
-    return ceil((int(table.max()) + 1) / width) * width
+    h, w = (ceil(whole / step) for whole, step in zip(size, every, strict=True))
+    fields = {"h": h, "w": w, "cell": table.shape[1], **_steps(width, size, every)}
+    return tasks.block.bind(**_places(table, width, size), **fields, **sizes)
 
 
 @lru_cache(KEPT)
 def unblock(plan: Plan, number: int, count: int) -> Work:
     """Puts the blocked results of a class, of ``count`` images, where they belong."""
-    (rows, cols), table = plan.classes[number], plan.blocks.results
-    h, w = plan.target
-    fields = {
-        "rows": rows.results,
-        "cols": cols.results,
-        "lanes": plan.blocks.lanes,
-        "h": h,
-        "w": w,
-        "top": rows.first,
-        "down": rows.every,
-        "left": cols.first,
-        "across": cols.every,
-    }
-    if plan.is_result_blocked:
-        return count * len(table), tasks.scatter.bind(**fields)
-    image = _lanes_of(table, plan.outside) * h * w
-    more = {"table": table, "blocks": len(table), "image": image, "width": plan.outside}
-    return count * len(table), tasks.unblock.bind(**fields, **more)
+    (rows, cols), table, width = plan.classes[number], plan.blocks.results, plan.outside
+    return count * len(table), tasks.unblock.bind(
+        rows=rows.results,
+        cols=cols.results,
+        lanes=plan.blocks.lanes,
+        first=(rows.first * plan.target[1] + cols.first) * width,
+        **_places(table, width, plan.target),
+        **_steps(width, plan.target, (rows.every, cols.every)),
+    )
 
 
 def silence(plan: Plan, y: np.ndarray) -> None:
@@ -225,15 +239,18 @@ def _sweep(plan: Plan, number: int, count: int) -> Work:
     rows, cols = axes
     tiles = planning.cut(cols.results, cpu.rows_for(blocks.lanes))
     deep = planning.depth(blocks, len(cols.taps))
+    _, pixel, out_line, out_plane = plan.steps(axes)
     across = 1 if blocks.depth > 1 else deep
     part = plan.rows_of_a_task(axes, count)
     parts = ceil(rows.results / part)
     return count * len(blocks.results) * parts, tasks.sweep.bind(
         **_walk(plan, axes),
-        tile=native.address(planning.product_tile(blocks, cols, tiles.size)),
-        last_tile=native.address(planning.product_tile(blocks, cols, tiles.last)),
+        out_plane=out_plane,
+        out_line=out_line,
+        tile=native.address(planning.product_tile(plan, cols, tiles.size)),
+        last_tile=native.address(planning.product_tile(plan, cols, tiles.last)),
         tiles=tiles.count,
-        height=tiles.size,
+        height=tiles.size * pixel,
         advance=BYTES * tiles.size * cols.stride * blocks.cell,
         taps_across=len(cols.taps) // across,
         across=BYTES * across * cols.step * blocks.cell,

@@ -9,31 +9,30 @@ import numpy as np
 
 from gpuconv.cpu.jit import call, floats, ints, task
 from gpuconv.cpu.tiles import UNROLLED
+from gpuconv.cpu.vectors import load, store
 
 
-@task("x image h w width  table cell  blocked blocks padded_h padded_w top left")
+@task("x image line pixel  h w  places cell  blocked blocks padded_h padded_w top left")
 def block(g, i):
     """One block of one image, ``cell`` channels of it, with zeros around.
 
-    x lies in blocks of ``width`` channels itself.
+    ``places`` has each channel's first element in its image; ``h`` rows and ``w`` pixels of each
+    are taken. Row by row, so that a row's lanes stay in the first cache.
     """
-    n, b, cell, width = i // g.blocks, i % g.blocks, g.cell, g.width
-    table, size = ints(g.table, (g.blocks, cell)), g.padded_w * cell
+    n, b, cell, step = i // g.blocks, i % g.blocks, g.cell, g.pixel
+    places, size = ints(g.places, (g.blocks, cell)), g.padded_w * cell
     blocked = floats(g.blocked + 4 * i * g.padded_h * size, (g.padded_h, size))
+    x = floats(g.x + 4 * n * g.image, (g.image,))
     for row in range(g.padded_h):
         line = blocked[row]
         for at in range(size):
             line[at] = 0
-    for lane in range(cell):
-        channel = table[b, lane]
-        if channel < 0:
-            continue
-        first = n * g.image + channel // width * g.h * g.w * width + channel % width
-        x = floats(g.x + 4 * first, (g.h * g.w * width,))
-        for row in range(g.h):
-            line, target = x[row * g.w * width :], blocked[g.top + row, g.left * cell + lane :]
-            for col in range(g.w):
-                target[col * cell] = line[col * width]
+        for lane in range(cell if g.top <= row < g.top + g.h else 0):
+            place = places[b, lane]
+            if place >= 0:
+                source, target = x[place + (row - g.top) * g.line :], line[g.left * cell + lane :]
+                for col in range(g.w):
+                    target[col * cell] = source[col * step]
 
 
 @task("x h w  blocked padded_h padded_w top left  cell")
@@ -54,36 +53,40 @@ def frame(g, i):
                 right[at] = 0
 
 
-@task("blocked blocks rows cols  table lanes  y image h w width  top down left across")
+@task("blocked blocks rows cols  places lanes  y image line pixel  first")
 def unblock(g, i):
-    """One block of results, each channel where it belongs: y lies in blocks of ``width``."""
-    n, b, lanes, width = i // g.blocks, i % g.blocks, g.lanes, g.width
-    table, size = ints(g.table, (g.blocks, lanes)), g.cols * lanes
+    """One block of results, each channel where it belongs, row by row as above."""
+    n, b, lanes, step = i // g.blocks, i % g.blocks, g.lanes, g.pixel
+    places, size = ints(g.places, (g.blocks, lanes)), g.cols * lanes
     blocked = floats(g.blocked + 4 * i * g.rows * size, (g.rows, size))
-    for lane in range(lanes):
-        channel = table[b, lane]
-        if channel < 0:
-            continue
-        first = n * g.image + channel // width * g.h * g.w * width + channel % width
-        y, step = floats(g.y + 4 * first, (g.h * g.w * width,)), g.across * width
-        for row in range(g.rows):
-            start = (g.top + row * g.down) * g.w + g.left
-            line, target = blocked[row, lane:], y[start * width :]
-            for col in range(g.cols):
-                target[col * step] = line[col * lanes]
-
-
-@task("blocked rows cols  lanes  y h w  top down left across")
-def scatter(g, i):
-    """One block of results that is in order already, its pixels where they belong."""
-    lanes = g.lanes
-    blocked = floats(g.blocked + 4 * i * g.rows * g.cols * lanes, (g.rows, g.cols, lanes))
-    y = floats(g.y + 4 * i * g.h * g.w * lanes, (g.h, g.w, lanes))
+    y = floats(g.y + 4 * n * g.image, (g.image,))
     for row in range(g.rows):
-        for col in range(g.cols):
-            target, pixel = y[g.top + row * g.down, g.left + col * g.across], blocked[row, col]
-            for lane in range(lanes):
-                target[lane] = pixel[lane]
+        for lane in range(lanes):
+            place = places[b, lane]
+            if place >= 0:
+                line, target = blocked[row, lane:], y[place + g.first + row * g.line :]
+                for col in range(g.cols):
+                    target[col * step] = line[col * lanes]
+
+
+@task("x plane line pixel  blocked rows cols cell")
+def thin(g, i):
+    """Some rows of one block that is in order already, and some pixels of each."""
+    y = g.blocked + 4 * i * g.rows * g.cols * g.cell
+    for row in range(g.rows):
+        x = g.x + 4 * (i * g.plane + row * g.line)
+        for _ in range(g.cols):
+            for lane in range(0, g.cell, 4):
+                store(load(x + 4 * lane, 4), y + 4 * lane)
+            x, y = x + 4 * g.pixel, y + 4 * g.cell
+
+
+@task("y size")
+def clear(g, i):
+    """0 in one block of one image."""
+    y = floats(g.y + 4 * i * g.size, (g.size,))
+    for at in range(g.size):
+        y[at] = 0
 
 
 @task("y blocks plane lanes used")
@@ -135,7 +138,7 @@ def unpack(g, i):
 
 
 @task(
-    "source image row line group  out blocks shared rows cols lanes  "
+    "source image row line group  out out_plane out_line  blocks shared rows cols lanes  "
     "packed packed_size packed_group  bias relu  tile last_tile tiles height advance  "
     "groups taps_down down taps_across across  chunk part parts"
 )
@@ -154,11 +157,11 @@ def sweep(g, i):
         weight = g.packed + b * g.packed_size + k * g.packed_group
         for row in range(first, min(first + g.part, g.rows)):
             a = source + row * g.line + k * g.group
-            c = g.out + 4 * ((n * g.blocks + b) * g.rows + row) * g.cols * g.lanes
+            c = g.out + (n * g.blocks + b) * g.out_plane + row * g.out_line
             for t in range(g.tiles):
                 tile = g.tile if t < g.tiles - 1 else g.last_tile
                 call(tile, (a, weight, c, *ends, relu, *walk))
-                a, c = a + g.advance, c + 4 * g.height * g.lanes
+                a, c = a + g.advance, c + g.height
 
 
 @task(

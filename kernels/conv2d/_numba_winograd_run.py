@@ -38,12 +38,12 @@ def convolve(
     ends = {"bias": direct.in_lanes(base, bias), "relu": int(relu)}
     for image, count in base.passes():
         begin = direct.blocked(base, source, image, count, space)
-        place = direct.address(result[image:]) if base.writes_in_place else out
+        place = direct.address(result[image:]) if base.is_result_blocked else out
         for first, tiles in plan.chunks(count):
             each(_enter(plan, tiles), x=begin, y=entered, first=first)
             each(_multiply(plan, tiles), a=entered, u=weights, c=products)
             each(_leave(plan, tiles), x=products, y=place, first=first, **ends)
-        if not base.writes_in_place:
+        if not base.is_result_blocked:
             each(direct.unblock(base, 0, count), blocked=out, y=result[image:])
     direct.silence(base, result)
 
@@ -65,7 +65,7 @@ def weight_gradient(
     base = plan.base
     space, slope, packed, weights, entered, slopes = parts
     if len(x) == 0:
-        dweight.fill(0)
+        cpu.host(dweight.fill, 0)
         return
     for image, count in base.passes():
         begin = direct.blocked(base, x, image, count, space)

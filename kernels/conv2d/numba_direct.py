@@ -47,6 +47,7 @@ DECLARED: dict[str, Any] = {
     "rank": 70,
     "precisions": ("fp32",),
     "formats": ("NCHW", "NCHWc"),
+    "records": True,
 }
 
 

@@ -72,6 +72,7 @@ DECLARED: dict[str, Any] = {
     "precisions": ("fp32",),
     "formats": ("NCHW", "NCHWc"),
     "refuses": refuses,
+    "records": True,
 }
 
 

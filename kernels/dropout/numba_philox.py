@@ -13,7 +13,11 @@ DROPOUT = Drawing(
 
 
 @dropout.kernel(
-    "philox", backend="numba", precisions=("fp32",), cost=streaming(dropout, "numba", 2.0)
+    "philox",
+    backend="numba",
+    precisions=("fp32",),
+    records=True,
+    cost=streaming(dropout, "numba", 2.0),
 )
 def run(outs, ins, problem: DropoutProblem, work):
     """y = x * (gain where the unit stays, else 0); where none stays, the gain is 0 as well."""

@@ -2,15 +2,16 @@
 
 Idea: weights are read where they lie, and once, by the forward pass: for a few rows of x by dot
   products with rows of weight; for more of them the batch lies across the lanes of a vector, which
-  every weight multiplies as a whole, and y is transposed at the end. The gradients run along the
-  rows of dx and dweight, which are written where they lie; weight is cut into strips of a vector's
-  width on the way (not for a few rows of dx), x and dy (small beside it) beforehand.
+  every weight multiplies as a whole, and y is transposed at the end; so is dx, unless its rows are
+  few, or so many that it pays to cut weight into strips of a vector's width on the way. dweight is
+  written where it lies, along its rows; x and dy, small beside it, are cut beforehand.
 Takes: float32, every shape.
 
 Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), for the blocks;
 sums have an order that depends on the problem and on the width of the vectors, never on threads.
 """
 
+from gpuconv.cpu import host
 from gpuconv.device import Device
 
 from .._cpu_cost import arithmetic
@@ -45,6 +46,7 @@ def _weight_workspace(problem: LinearProblem, device: Device) -> int:
 @linear.kernel(
     "tiled",
     backend="numba",
+    records=True,
     precisions=("fp32",),
     refuses=_refuses,
     workspace=_forward_workspace,
@@ -62,6 +64,7 @@ def forward(outs, ins, problem, work):
 @linear_input.kernel(
     "tiled",
     backend="numba",
+    records=True,
     precisions=("fp32",),
     workspace=_input_workspace,
     cost=arithmetic(linear_input, "numba", RATE),
@@ -78,6 +81,7 @@ def input_gradient(outs, ins, problem, work):
 @linear_weight.kernel(
     "tiled",
     backend="numba",
+    records=True,
     precisions=("fp32",),
     workspace=_weight_workspace,
     cost=arithmetic(linear_weight, "numba", RATE),
@@ -90,4 +94,4 @@ def weight_gradient(outs, ins, problem, work):
     if problem.n:
         run.weight_gradient(problem, dweight, x, dy, work)
     else:
-        dweight.fill(0)
+        host(dweight.fill, 0)

@@ -70,6 +70,7 @@ DECLARED: dict[str, Any] = {
     "rank": 30,
     "precisions": ("fp32",),
     "formats": ("NCHW", "NCHWc"),
+    "records": True,
 }
 
 

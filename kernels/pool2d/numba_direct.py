@@ -16,6 +16,7 @@ DECLARED: dict[str, Any] = {
     "rank": 30,
     "precisions": ("fp32",),
     "formats": ("NCHW", "NCHWc"),
+    "records": True,
 }
 WRITTEN_OUT = ((2, 2), (3, 3))  # windows whose loops are: the code is compiled for each
 

@@ -28,7 +28,13 @@ def _range(problem: RreluProblem) -> tuple[np.float32, np.float32]:
     return np.float32(problem.lower), np.float32(problem.upper - problem.lower)
 
 
-@rrelu.kernel("philox", backend="numba", precisions=("fp32",), cost=streaming(rrelu, "numba", 2.0))
+@rrelu.kernel(
+    "philox",
+    backend="numba",
+    precisions=("fp32",),
+    records=True,
+    cost=streaming(rrelu, "numba", 2.0),
+)
 def forward(outs, ins, problem, work):
     """y = x * (slope where x <= 0, else 1)."""
     (y,), (x, *place) = outs, ins
@@ -36,7 +42,11 @@ def forward(outs, ins, problem, work):
 
 
 @rrelu_backward.kernel(
-    "philox", backend="numba", precisions=("fp32",), cost=streaming(rrelu_backward, "numba", 2.0)
+    "philox",
+    backend="numba",
+    precisions=("fp32",),
+    records=True,
+    cost=streaming(rrelu_backward, "numba", 2.0),
 )
 def backward(outs, ins, problem, work):
     """dx = dy * (slope where x <= 0, else 1)."""

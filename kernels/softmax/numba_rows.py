@@ -52,7 +52,7 @@ def _register(op: Op, trace: Any, passes: float) -> None:
     run.__doc__ = op.reference.__doc__
     cost = streaming(op, "numba", passes)
     known: dict[str, Any] = {"precisions": ("fp32",), "refuses": refuses, "cost": cost}
-    op.kernel("rows", backend="numba", **known)(run)
+    op.kernel("rows", backend="numba", records=True, **known)(run)
 
 
 _register(softmax, _softmax, 2.5)

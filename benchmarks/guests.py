@@ -1,0 +1,163 @@
+"""PyTorch and onnxruntime on a CPU, each in a process of its own, asked for one op at a time.
+
+The child draws the same values as the parent, computes once, saves what came out, and then runs and
+counts seconds whenever it is told to.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from gpuconv import registry
+from gpuconv.errors import OptionError
+from gpuconv.problem import Problem
+
+from . import figures, onnx_ops, peers
+from .cases import Case, unknown
+from .contest import PEERS_ERROR, Call, Contestant, Refused
+from .process import Process
+from .values import values
+
+PACKAGES = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx")}
+NUMPY = "numpy"  # a peer whose kernels are in the registry
+FORMATS = {"torch": ("NCHW", "NHWC"), "onnxruntime": ("",)}
+
+
+def known_peers(names: list[str]) -> list[str]:
+    """The names, checked; raises OptionError that lists what there is."""
+    for name in names:
+        if name not in (NUMPY, *PACKAGES):
+            raise OptionError(unknown("peer", name, (NUMPY, *PACKAGES)))
+    return names
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One way of a library to do an op; ``process`` is None where it is not installed."""
+
+    library: str
+    way: str
+    process: Process | None
+    folder: Path
+    is_peer = True
+    allowed = PEERS_ERROR
+
+    @property
+    def name(self) -> str:
+        """The library, and the memory format where it has more than one."""
+        return f"{self.library} {self.way}".strip()
+
+    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Call, int | None]:
+        """Let the child compute once, and read what it saved."""
+        if self.process is None:
+            lacking = next(p for p in PACKAGES[self.library] if not find_spec(p))
+            raise Refused(figures.ABSENT, f"the package {lacking}")
+        path = self.folder / f"{self.library}{self.way}.npz"
+        wanted = {"op": case.op, "problem": asdict(case.problem), "way": self.way}
+        answer = json.loads(self.process.ask(json.dumps({**wanted, "out": str(path)}) + "\n"))
+        if "reason" in answer:
+            raise Refused(answer["state"], answer["reason"])
+        with np.load(path) as saved:
+            outs = [saved[name] for name in saved.files]
+        path.unlink()
+        run = f"{json.dumps(self.way)}\n"
+        process = self.process
+        return outs, lambda: float(process.ask(run)), None
+
+
+@contextmanager
+def guests(libraries: list[str], threads: int) -> Iterator[list[Contestant]]:
+    """Each library's ways, its process started; ended at the end."""
+    started: list[Process] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found: list[Contestant] = []
+            for library in libraries:
+                here = all(map(find_spec, PACKAGES[library]))
+                process = Process(__name__, library, str(threads)) if here else None
+                started += [process] if process else []
+                ways = FORMATS[library] if here else ("",)
+                found += [Guest(library, way, process, Path(folder)) for way in ways]
+            yield found
+        finally:
+            for process in started:
+                process.close()
+
+
+def invited(found: list[Contestant], op: str) -> list[Contestant]:
+    """Those whose way makes a difference to the op: one row will do where none does."""
+    differ = {"NHWC" if peer.channels_last else "NCHW" for peer in peers.peers(op)} or {"NCHW"}
+    return [g for g in found if not isinstance(g, Guest) or not g.way or g.way in differ]
+
+
+# ---- the child ------------------------------------------------------------------------------
+
+
+def _problem(op: str, given: dict[str, Any]) -> Problem:
+    kind = registry.get_op(op).problem
+    return kind(**{f.name: _tuples(given[f.name]) for f in fields(kind)})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _made(library: str, threads: int, op: str, problem: Problem, way: str) -> Any:
+    """A call that gives the op's outs."""
+    arrays: list[Any] = list(values(registry.get_op(op), problem))
+    if library == "onnxruntime":
+        return onnx_ops.call(op, problem, arrays, threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    peer = peers.Peer("fp32", way == "NHWC")
+    if reason := peers.refuses(op, problem):
+        raise Refused(figures.REFUSED, reason)
+    return peers.call(peer, op, problem, arrays)
+
+
+def _prepared(library: str, threads: int, wanted: dict[str, Any]) -> Any:
+    """The call, once run, its outs saved as they are in NCHW."""
+    problem = _problem(wanted["op"], wanted["problem"])
+    call = _made(library, threads, wanted["op"], problem, wanted["way"])
+    outs = call()
+    several = outs if isinstance(outs, tuple | list) else (outs,)
+    np.savez(
+        wanted["out"], *(o if isinstance(o, np.ndarray) else peers.to_array(o) for o in several)
+    )
+    return call
+
+
+def main(library: str, threads: str) -> None:
+    """What the child does: a JSON object prepares a call, a string runs the one of that way."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    calls: dict[str, Any] = {}
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        if isinstance(wanted, str):
+            begin = perf_counter()
+            calls[wanted]()
+            print(perf_counter() - begin, file=answers, flush=True)
+            continue
+        answer = {}
+        try:
+            calls.pop(wanted["way"], None)
+            calls[wanted["way"]] = _prepared(library, int(threads), wanted)
+        except Refused as refused:
+            answer = {"state": refused.state, "reason": str(refused)}
+        except Exception as error:  # whatever a library raises is a row, not an end
+            answer = {"state": figures.FAILED, "reason": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
