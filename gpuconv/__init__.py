@@ -23,6 +23,7 @@ from .training import schedules as schedules
 from .training.checkpoint import load_weights as load_weights
 from .training.checkpoint import save_weights as save_weights
 from .training.evaluate import evaluate as evaluate
+from .training.groups import param_groups as param_groups
 from .training.optimizers import SGD as SGD
 from .training.optimizers import Adam as Adam
 from .training.step import InferenceStep as InferenceStep

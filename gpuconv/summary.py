@@ -53,6 +53,9 @@ class Summary:
             table.add_row(*_cells(row.name, row.layer, str(row.output_shape), row))
         table.add_section()
         table.add_row(*_cells("total", "", "", self), style="bold")
+        if self.trainable != self.parameters:
+            table.add_row("trainable", "", "", f"{self.trainable:,}", "", "")
+            table.add_row("frozen", "", "", f"{self.parameters - self.trainable:,}", "", "")
         return table
 
     def __str__(self) -> str:

@@ -22,8 +22,7 @@ def translate(net: Graph, *, channels_last: bool) -> Any:
     names = [name for name, _ in net.named_parameters()]
     if [name for name, _ in made.named_parameters()] != names:
         raise KeyError(f"the parameters of {type(net).__name__} have other names in PyTorch")
-    state = {n: torch.from_numpy(p.value.copy()) for n, p in net.named_parameters()}
-    made.load_state_dict(state, strict=False)  # running statistics begin alike
+    made.load_state_dict({n: torch.from_numpy(v.copy()) for n, v in net.state_dict().items()})
     return made.to(memory_format=torch.channels_last) if channels_last else made
 
 
@@ -90,16 +89,70 @@ def _add(torch: Any, layer: Layer) -> Any:
     return Add()
 
 
+def _concat(torch: Any, layer: layers.Concat) -> Any:
+    class Concat(torch.nn.Module):
+        def forward(self, *xs: Any) -> Any:
+            return torch.cat(xs, layer.axis)
+
+    return Concat()
+
+
+def _pad_channels(torch: Any, layer: layers.PadChannels) -> Any:
+    return torch.nn.ConstantPad3d((0, 0, 0, 0, *layer.border[0]), 0.0)
+
+
+def _table_conv2d(torch: Any, layer: layers.TableConv2d) -> Any:
+    class TableConv2d(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.empty(layer.weight.shape))
+            self.bias = torch.nn.Parameter(torch.empty(layer.dense_shape[0]))
+
+        def forward(self, x: Any) -> Any:
+            dense = x.new_zeros(layer.dense_shape)
+            for number, link in enumerate(layer.links):
+                dense[link] = self.weight[number]
+            padding = tuple(before for before, _ in layer.options["padding"])
+            return torch.nn.functional.conv2d(x, dense, self.bias, padding=padding)
+
+    return TableConv2d()
+
+
+def _rbf(torch: Any, layer: layers.RBF) -> Any:
+    class RBF(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("code", torch.empty(layer.code.shape))
+
+        def forward(self, x: Any) -> Any:
+            return x @ self.code.T
+
+    return RBF()
+
+
+def _tanh(torch: Any, layer: layers.Tanh) -> Any:
+    class Tanh(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return layer.scale * torch.tanh(layer.slope * x)
+
+    return Tanh()
+
+
 _MAKERS: dict[type, Callable[[Any, Any], Any]] = {
     layers.Add: _add,
     layers.AdaptiveAvgPool2d: lambda t, layer: t.nn.AdaptiveAvgPool2d(layer.output_size),
     layers.AvgPool2d: lambda t, layer: t.nn.AvgPool2d(**layer.options),
     layers.BatchNorm2d: _batch_norm,
+    layers.Concat: _concat,
     layers.Conv2d: _conv2d,
     layers.Dropout: lambda t, layer: t.nn.Dropout(layer.p),
     layers.Flatten: lambda t, layer: t.nn.Flatten(),
     layers.Linear: _linear,
     layers.LocalResponseNorm: _lrn,
     layers.MaxPool2d: lambda t, layer: t.nn.MaxPool2d(**layer.options),
+    layers.PadChannels: _pad_channels,
+    layers.RBF: _rbf,
     layers.ReLU: lambda t, layer: t.nn.ReLU(inplace=True),
+    layers.TableConv2d: _table_conv2d,
+    layers.Tanh: _tanh,
 }

@@ -16,15 +16,16 @@ from ..graph import Graph
 from ..limits import limits
 from ..training.checkpoint import Run, next_folder
 from ..training.evaluate import loader
+from ..training.groups import param_groups
 from ..training.optimizers import SGD
 from ..training.schedules import constant, cosine, warmup
 from ..training.trainer import Trainer
-from ..weights import load
 from ._app import app, out
 from ._device import DEVICES, plan, resolve
 from ._progress import bar
 from ._resume import go_on, reopen, settings_of
 from ._session import Session
+from ._transfer import factors, start_from
 
 INTERRUPTED = 130  # the shell's code for SIGINT
 NO_SETTINGS = ("context", "out_folder", "resume")
@@ -72,6 +73,14 @@ def train(
         str | None,
         typer.Option(help="start from these: .safetensors, .npz, PyTorch's .pth, or a run folder"),
     ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(help="do not train this part, as features or layer1.0; may be repeated"),
+    ] = None,
+    lr_scale: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FACTOR: a part's learning rate, as features=0.1; may be repeated"),
+    ] = None,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="run folder; default: runs/MODEL-NNN")
@@ -89,6 +98,7 @@ def train(
     goes on from there, or from the end of the last epoch where the run was killed.
     """
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
+    settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
     run = None if resume is None else reopen(resume, out_folder)
     if run is None:
         chosen, folder = models.get(model), out_folder or next_folder("runs", model)
@@ -103,7 +113,7 @@ def train(
     trainer, batches = _prepare(settings, where, train_set)
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
     if settings["weights"] is not None and (run is None or not run.has_checkpoint):
-        trainer.net.load_state_dict(load(settings["weights"]))
+        start_from(trainer.net, settings["weights"])
     if run is None:
         run = Run.create(folder, _info(trainer.net, settings, where, train_set))
     else:
@@ -120,6 +130,8 @@ def _prepare(settings: dict[str, Any], where: str, data: Dataset) -> tuple[Train
     """The trainer, its net on the device, and the batches."""
     model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
     net = models.create(model, len(data.classes), settings["dropout"], seed).to(where)
+    if settings["freeze"]:
+        net.freeze(*settings["freeze"])
     steps = settings["epochs"] * -(-len(data) // batch_size)
     trainer = _trainer(net, settings, min(steps, settings["max_steps"] or steps))
     chosen = _augmentations(settings["shift"], settings["flip"])
@@ -154,7 +166,7 @@ def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
         raise OptionError(f"--schedule {kind}: expected cosine or constant")
     rate = warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
     optimizer = SGD(
-        net.parameters(),
+        param_groups(net, factors(settings["lr_scale"])),
         rate,
         settings["momentum"],
         settings["weight_decay"],
@@ -165,7 +177,10 @@ def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
 
 def _describe(model: str, net: Any, train_set: Dataset, test_set: Dataset, batches: Any) -> None:
     size = sum(parameter.size for parameter in net.parameters())
-    out.print(f"model: {model}, {size:,} parameters, input {'x'.join(map(str, net.input_shape))}")
+    frozen = size - sum(parameter.size for parameter in net.parameters() if parameter.trainable)
+    still = f" ({frozen:,} frozen)" if frozen else ""
+    shape = "x".join(map(str, net.input_shape))
+    out.print(f"model: {model}, {size:,} parameters{still}, input {shape}")
     out.print(
         f"data: {title(train_set)}, {len(train_set):,} training and {len(test_set):,} test images, "
         f"{len(train_set.classes)} classes"

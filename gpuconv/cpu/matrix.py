@@ -73,8 +73,8 @@ class Dots:
 class Panel:
     """C[m] = sum over d < ``depth`` of A[d, m] * B[d], for m < ``rows``; C[m], B[d]: ``lanes``.
 
-    B (depth, lanes) is dense, and A (depth, rows) as well; or, if it runs ``along`` the depth, A
-    (rows, depth) lies in rows ``a_row`` bytes apart, as those of C lie ``c_row``.
+    B (depth, lanes) is dense. Rows of A, ``a_row`` bytes apart, are A[d]; or, if they run ``along``
+    the depth, A[:, m]. Those of C lie ``c_row`` bytes apart.
     """
 
     rows: int
@@ -101,7 +101,7 @@ class Panel:
             for m, place in enumerate(sums):
                 value = self._element(code, code.get(a), m)
                 code.put(place, code.fma(value, factor, code.get(place)))
-            code.step(a, 4 if self.along else 4 * self.rows)
+            code.step(a, 4 if self.along else code["a_row"])
             code.step(b, 4 * self.lanes)
         rows = [code.row(code["c"], code["c_row"], m) for m in range(self.rows)]
         code.deliver(sums, rows)

@@ -29,8 +29,11 @@ def get_num_threads() -> int:
 
 def _from_environment() -> int | None:
     text = os.environ.get(VARIABLE)
-    if not text:
-        return None
+    return _number(text) if text else None
+
+
+@cache
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise OptionError(f"{VARIABLE}={text}: expected an integer >= 1, or unset")
     return int(text)

@@ -3,6 +3,7 @@
 from .dataset import ArrayDataset as ArrayDataset
 from .dataset import Dataset as Dataset
 from .embedded import mnist as mnist
+from .embedded import optdigits as optdigits
 from .folders import ImageFolder as ImageFolder
 from .folders import image_folder as image_folder
 from .idx_files import fashion_mnist as fashion_mnist

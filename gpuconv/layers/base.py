@@ -1,6 +1,6 @@
 """Layer: parameters, forward, backward; no per-call state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any, Self
 
@@ -8,15 +8,17 @@ import numpy as np
 
 from .. import device as devices
 from ..device import Device
-from ..errors import OptionError, StateError
+from ..errors import OptionError
 from ..random import Stream
 from ..shapes import Shape
 from .parameter import Buffer, Parameter, Tensorlike
+from .state import Loaded, require_fit
+from .transfer import Transfer
 
 NeedDx = bool | tuple[bool, ...]
 
 
-class Layer:
+class Layer(Transfer):
     """A step of a net.
 
     ``forward(*xs, train=False, keep=None, update=None, rng=None)`` returns ``(y, saved)``:
@@ -132,11 +134,16 @@ class Layer:
         """Every parameter and buffer by name; the arrays themselves, not copies."""
         return {name: place.value for name, place in self._named(Tensorlike, "", set())}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Copy values from ``state``; raises StateError, changing nothing, unless all fit."""
+    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> Loaded:
+        """Copy values from ``state``; returns the ``missing_keys`` and the ``unexpected_keys``.
+
+        Raises StateError, changing nothing, unless all fit; with ``strict=False`` only shapes and
+        dtypes have to.
+        """
         places = dict(self._named(Tensorlike, "", set()))
-        _require_fit(places, state)
-        for name, array in state.items():
+        found = require_fit(places, state, strict)
+        known = {name: array for name, array in state.items() if name in places}
+        for name, array in known.items():
             place = places[name]
             here, dtype = place.home
             values = np.array(devices.to_numpy(array), dtype)  # a copy: the caller's stays his
@@ -145,35 +152,7 @@ class Layer:
                 place.version += 1
             else:
                 place.value = devices.to_device(values, here)
-
-
-def _require_fit(places: dict[str, Any], state: Any) -> None:
-    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
-        raise StateError(
-            "load_state_dict: expected a dict of arrays by name, as state_dict() and "
-            f"load_weights() give; got {type(state).__name__}"
-        )
-    optional = {n for n, p in places.items() if isinstance(p, Buffer) and p.optional}
-    missing = sorted(set(places) - set(state) - optional)
-    surplus = sorted(set(state) - set(places))
-    wrong = [
-        f"{name} has shape {tuple(state[name].shape)} and dtype {state[name].dtype}, expected "
-        f"{place.shape} and {place.home[1]}"
-        for name, place in places.items()
-        if name in state and not _fits(name, place, state[name])
-    ]
-    parts = [f"missing {', '.join(missing)}"] if missing else []
-    parts += [f"unexpected {', '.join(surplus)}"] if surplus else []
-    if parts + wrong:
-        raise StateError(
-            f"load_state_dict: {'; '.join(parts + wrong)}; nothing was loaded (same model?)"
-        )
-
-
-def _fits(name: str, place: Tensorlike, array: Any) -> bool:
-    devices.of(array, "load_state_dict", name)
-    castable = np.can_cast(array.dtype, place.home[1], "same_kind")
-    return tuple(array.shape) == place.shape and castable
+        return found
 
 
 METHODS = ("forward", "backward", "apply", "gradient")

@@ -72,6 +72,11 @@ class Conv2d(Layer):
         self.weight = Parameter.lazy((k, c // groups, *window), weight_init or Kaiming())
         self.bias = Parameter.lazy((k,), bias_init or Constant(0.0)) if bias else None
 
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What has a row for each class where a net ends with this layer; nothing with groups."""
+        return ("weight", "bias") if self.options["groups"] == 1 else ()
+
     def _weight(self) -> Any:
         return self.weight.value
 
@@ -101,7 +106,7 @@ class Conv2d(Layer):
                 ops.conv2d_weight(x, dy, weight.shape, **self.options, out=place, algorithm=named)
             )
         if self.bias is not None and self.bias.trainable:
-            self.bias.add_grad(ops.channel_sum(dy))
+            self.bias.add_grad(ops.channel_sum(dy, out=self.bias.gradient_place()))
         named = self.algorithm.get("conv2d_input")
         return needed(
             need_dx,

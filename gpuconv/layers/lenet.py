@@ -32,6 +32,8 @@ class TableConv2d(Conv2d):
     weight (connections, R, S), y (N, len(table), P, Q). Raises OptionError for a bad table.
     """
 
+    head = ()  # its weights have a row for each link
+
     def __init__(
         self,
         in_channels: int,

@@ -19,6 +19,7 @@ class Linear(Layer):
 
     records = ("train", "inference")
     keeps = ("x",)
+    head = ("weight", "bias")
     epilogues = ("relu",)
 
     def __init__(
@@ -59,7 +60,7 @@ class Linear(Layer):
             place = self.weight.gradient_place()
             self.weight.add_grad(ops.linear_weight(x, dy, out=place))
         if self.bias is not None and self.bias.trainable:
-            self.bias.add_grad(ops.channel_sum(dy))
+            self.bias.add_grad(ops.channel_sum(dy, out=self.bias.gradient_place()))
         return needed(need_dx, lambda: ops.linear_input(dy, self.weight.value))
 
     def output_shape(self, *shapes: Shape) -> Shape:

@@ -12,7 +12,7 @@ from ..device import Device
 from ..errors import ShapeError
 from ..random import INIT, Stream
 from ..shapes import Shape
-from .init import Init
+from .init import Init, Kaiming
 
 
 class Tensorlike:
@@ -139,6 +139,13 @@ class Parameter(Tensorlike):
             if self.drawn:
                 self._target, self._value = self.home, None
                 self.version += 1
+
+    def resized(self, shape: Shape) -> "Parameter":
+        """An undrawn parameter of another shape, with this one's initial values and home."""
+        device, dtype = self.home
+        made = Parameter.lazy(shape, self._init or Kaiming(), dtype)
+        made._target = device, dtype
+        return made
 
     def move(self, device: Device | None = None, dtype: str | None = None) -> None:
         """Move to a device and to a dtype; the gradient is dropped."""

@@ -125,7 +125,7 @@ class _Pad(Layer):
     name = ""
 
     def __init__(self, *padding: Pair) -> None:
-        self.padding = padding
+        self.border = padding
 
     def forward(
         self,
@@ -138,18 +138,18 @@ class _Pad(Layer):
     ) -> tuple[Any, Any]:
         """The padded input; keeps nothing."""
         _four(self.name, x.shape)
-        y = ops.pad(x, ((0, 0), *self.padding))
+        y = ops.pad(x, ((0, 0), *self.border))
         return y, (() if kept(keep, train) else None)
 
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
-        """dx without its border."""
+        """dy without its border."""
         require_saved(self, saved)
-        return needed(need_dx, lambda: ops.pad_backward(dy, ((0, 0), *self.padding)))
+        return needed(need_dx, lambda: ops.pad_backward(dy, ((0, 0), *self.border)))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The input's shape, larger by the padding; raises ShapeError for another rank."""
         n, *sizes = _four(self.name, shapes[0])
-        return n, *(size + sum(both) for size, both in zip(sizes, self.padding, strict=True))
+        return n, *(size + sum(both) for size, both in zip(sizes, self.border, strict=True))
 
 
 class ZeroPad2d(_Pad):

@@ -51,10 +51,16 @@ def zeros(
     return call(declared.zeros, problem, device=devices.get(device), algorithm=algorithm)
 
 
-def channel_sum(x: np.ndarray, *, algorithm: str | None = None) -> np.ndarray:
-    """Sum over every axis but axis 1 (a bias gradient); x (N, C, ...), result (C,)."""
+def channel_sum(
+    x: np.ndarray, *, out: np.ndarray | None = None, algorithm: str | None = None
+) -> np.ndarray:
+    """Sum over every axis but axis 1 (a bias gradient); x (N, C, ...), result (C,).
+
+    The result is ``out`` if that is given: contiguous, and no input. Raises ShapeError or
+    DtypeError.
+    """
     dtype = float_array("channel_sum", "x", x)
     if x.ndim < 2:
         raise ShapeError(f"channel_sum: x has shape {x.shape}; expected at least 2 dimensions")
     problem = declared.ChannelSumProblem(x.shape, **numerics(dtype))
-    return call(declared.channel_sum, problem, x, algorithm=algorithm)
+    return call(declared.channel_sum, problem, x, algorithm=algorithm, out=out)

@@ -1,6 +1,6 @@
 """Parameters, gradients and optimiser state in flat arrays, so that one launch updates all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import device as devices
@@ -106,15 +106,19 @@ class Arena:
             for name, values in states.items()
         }
 
-    def runs(self) -> list[slice]:
-        """The longest stretches whose parameters all have a gradient."""
-        found: list[slice] = []
+    def runs(self, groups: Mapping[int, int]) -> list[tuple[slice, int]]:
+        """The longest stretches whose parameters all have a gradient and one group.
+
+        ``groups`` are numbers by the ``id`` of the parameters; each stretch comes with its number.
+        """
+        found: list[tuple[slice, int]] = []
         for parameter, part in self._parts():
+            group = groups[id(parameter)]
             if parameter.grad is None:
                 continue
-            if found and found[-1].stop == part.start:
-                part = slice(found.pop().start, part.stop)
-            found.append(part)
+            if found and (found[-1][0].stop, found[-1][1]) == (part.start, group):
+                part = slice(found.pop()[0].start, part.stop)
+            found.append((part, group))
         return found
 
     def clear_missing(self) -> None:

@@ -133,11 +133,12 @@ class Run:
         save_weights(self.folder / WEIGHTS, net)
 
     def checkpoint(self, net: Layer, optimizer: Optimizer) -> None:
-        """Write the net's and the optimiser's state, whole or not at all.
+        """Write the net's and the optimiser's state, and what is frozen, whole or not at all.
 
         Raises RunError if it cannot be written.
         """
-        parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+        frozen = dict.fromkeys(net.frozen_names(), np.ones((), np.uint8))
+        parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "frozen": frozen}
         arrays = {f"{part}/{n}": a for part, state in parts.items() for n, a in state.items()}
         _save_arrays(self.folder / CHECKPOINT, arrays)
 
@@ -154,13 +155,16 @@ class Run:
         path = self.folder / CHECKPOINT
         if not self.has_checkpoint:
             return
-        parts: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimizer": {}}
+        parts: dict[str, dict[str, np.ndarray]] = {
+            name: {} for name in ("net", "optimizer", "frozen")
+        }
         for name, array in load_weights(path).items():
             part, _, own = name.partition("/")
             if part not in parts:
                 raise StateError(f"{path}: holds {name!r}, which no checkpoint does")
             parts[part][own] = array
         net.load_state_dict(parts["net"])
+        net.set_frozen(parts["frozen"])
         optimizer.load_state_dict(parts["optimizer"])
 
     def drop_checkpoint(self) -> None:

@@ -13,6 +13,7 @@ from ..errors import OptionError
 from ..layers import Parameter
 from ..shapes import integer, real
 from .arena import Arena
+from .groups import read
 from .schedules import Schedule, check_schedule_state, load_schedule_state, schedule_state
 
 
@@ -21,17 +22,14 @@ def _within(value: Any, low: float, high: float = inf) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) < high
 
 
-def _list(parameters: Any) -> list[Parameter]:
-    if not isinstance(parameters, Iterable):
-        raise OptionError(
-            f"optimizer: expected parameters, as net.parameters() gives; got {parameters!r}"
-        )
-    return list(parameters)
+Parameters = Iterable[Parameter] | Iterable[Mapping[str, Any]]
 
 
 class Optimizer:
     """Updates parameters in place from their gradients.
 
+    ``parameters`` are those of ``net.parameters()``, or groups as torch.optim takes them: dicts of
+    ``params`` and a rate of their own, ``lr``, or ``lr_scale``, a factor on the optimiser's.
     ``lr`` is the learning rate, or a schedule of ``schedules.py`` (a function of the step).
     ``clip_norm`` / ``clip_value`` bound the gradient's norm / elements before each step. Parameters
     without a gradient are left alone. ``last_lr`` is the rate of the last step, as PyTorch's
@@ -42,7 +40,7 @@ class Optimizer:
 
     def __init__(
         self,
-        parameters: Iterable[Parameter],
+        parameters: Parameters,
         lr: "float | Schedule",
         *,
         clip_norm: float | None = None,
@@ -56,7 +54,9 @@ class Optimizer:
         self.base_lr = lr
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.steps = 0
-        self.arena = Arena(_list(parameters))
+        self.groups = read(parameters)
+        self._group_of = {id(p): n for n, g in enumerate(self.groups) for p in g.parameters}
+        self.arena = Arena([p for group in self.groups for p in group.parameters])
         self.last_lr: float | None = None
 
     @property
@@ -69,14 +69,15 @@ class Optimizer:
         """Update every parameter that has a gradient, once."""
         self.arena.refresh()
         self.last_lr = self.lr  # a schedule that is off is found before anything changes
+        rates = [group.rate(self.last_lr, self.steps) for group in self.groups]
         self._clip()
-        for part in self.arena.runs():
-            self.update(part)
+        for part, group in self.arena.runs(self._group_of):
+            self.update(part, rates[group])
         self.arena.touched()
         self.steps += 1
 
-    def update(self, part: slice) -> None:
-        """Update one stretch of the flat arrays."""
+    def update(self, part: slice, lr: float) -> None:
+        """Update one stretch of the flat arrays at a learning rate."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
     def _clip(self) -> None:
@@ -134,7 +135,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Parameter],
+        parameters: Parameters,
         lr: "float | Schedule",
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -162,12 +163,12 @@ class SGD(Optimizer):
             "form": form,
         }
 
-    def update(self, part: slice) -> None:
+    def update(self, part: slice, lr: float) -> None:
         """One sgd launch."""
         arena = self.arena
         velocity = arena.state("velocity")[part] if self.momentum else None
-        lr = self._scalar(self.lr)
-        ops.sgd(arena.value[part], arena.gradient[part], velocity, lr, **self.options)
+        rate = self._scalar(lr)
+        ops.sgd(arena.value[part], arena.gradient[part], velocity, rate, **self.options)
 
 
 class Adam(Optimizer):
@@ -180,7 +181,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Parameter],
+        parameters: Parameters,
         lr: "float | Schedule" = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -205,9 +206,9 @@ class Adam(Optimizer):
             "decoupled": decoupled,
         }
 
-    def update(self, part: slice) -> None:
+    def update(self, part: slice, lr: float) -> None:
         """One adam launch."""
         arena = self.arena
         m, v = arena.state("m")[part], arena.state("v")[part]
-        lr, step = self._scalar(self.lr), self._scalar(self.steps + 1, "int64")
-        ops.adam(arena.value[part], arena.gradient[part], m, v, lr, step, **self.options)
+        rate, step = self._scalar(lr), self._scalar(self.steps + 1, "int64")
+        ops.adam(arena.value[part], arena.gradient[part], m, v, rate, step, **self.options)

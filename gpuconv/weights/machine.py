@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from ..errors import WeightsError
 
-MAX_OPCODES = 1_000_000  # a net of 1,000 tensors has about 50,000
+MAX_OPCODES = 500_000  # a net of 1,000 tensors has about 50,000
 _KEYS = (str, int, float, bool, bytes, type(None))  # hashing nested tuples recurses without bound
 
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}

@@ -18,6 +18,7 @@ from .op import LinearProblem
 OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
 FULL = 8  # rows of x from which on they are laid across the lanes
+MANY = 32  # rows of dy from which on it pays to cut weights into strips for all of them
 DEEP_ACROSS, ACROSS = 1024, 5  # inputs of a chunk, and tiles of outputs in a task
 FEW, FACTORS = 4, 8  # rows of dy that are kept in registers, a few of their elements at a time
 SWEPT = 1024  # inputs of a task for few rows
@@ -149,9 +150,11 @@ def _block(inputs: int) -> int:
 
 
 def input_workspace(problem: LinearProblem) -> int:
-    """Bytes: dy in panels, and the strips of every task."""
+    """Bytes: dy in strips and dx's transpose; or dy in panels, and the strips of every task."""
     if problem.n <= FEW:
         return 0
+    if FULL <= problem.n <= MANY:
+        return 4 * problem.n * (problem.o + problem.i)
     block = _block(problem.i)
     return 4 * (problem.n * problem.o + ceil(problem.i / block) * (CHUNK + 1) * block)
 
@@ -169,6 +172,24 @@ def _input_gradient(problem: LinearProblem, level: str) -> Work:
         **_tiles(Panel, rows, strips),
         high=rows.step,
         lanes=strips.step,
+        block=block,
+        chunk=CHUNK,
+    )
+    return ceil(problem.i / block), bound
+
+
+@lru_cache(CACHED)
+def _input_across(problem: LinearProblem, level: str) -> Work:
+    lanes = cpu.lanes_for(problem.n)
+    high = min(problem.i, cpu.rows_for(lanes))
+    block = _block(problem.i) // high * high
+    bound = tasks.input_gradient_across.bind(
+        rows=problem.n,
+        inputs=problem.i,
+        outputs=problem.o,
+        **_tiles(Panel, Cut(problem.i, high), Cut(problem.n, lanes)),
+        high=high,
+        lanes=lanes,
         block=block,
         chunk=CHUNK,
     )
@@ -197,6 +218,13 @@ def input_gradient(problem: LinearProblem, dx: Any, dy: Any, weight: Any, work: 
     if problem.n <= FEW:
         count, bound = _few(problem, cpu.level())
         bound.each(count, slope=dy, weight=weight, dx=dx)
+        return
+    if FULL <= problem.n <= MANY:
+        (count, bound), memory = _input_across(problem, cpu.level()), work.view(np.float32)
+        _panels(dy.T, cpu.lanes_for(problem.n), memory)
+        across = memory[dy.size : dy.size + dx.size]
+        bound.each(count, slope=memory, weight=weight, dx=across)
+        cpu.host(np.copyto, dx, across.reshape(problem.i, problem.n).T)
         return
     (count, bound), memory = _input_gradient(problem, cpu.level()), work.view(np.float32)
     _panels(dy.T, _rows(problem, problem.n)[0].step, memory)

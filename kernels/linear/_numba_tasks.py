@@ -73,11 +73,36 @@ def input_gradient(g, i):
             add = 1 if o > 0 else 0
             for s in range(whole):
                 tile = g.last_tile if short else g.tile
-                call(tile, (a, 0, target + s * size, c + 4 * s * g.lanes, row, add, count))
+                call(tile, (a, 4 * high, target + s * size, c + 4 * s * g.lanes, row, add, count))
             if rest:
                 tile = g.last_corner if short else g.corner
                 tail = 4 * whole * g.lanes
-                call(tile, (a, 0, target + whole * size, c + tail, row, add, count))
+                call(tile, (a, 4 * high, target + whole * size, c + tail, row, add, count))
+
+
+@task(
+    "slope weight dx rows inputs outputs  tile last_tile corner last_corner high lanes  block chunk"
+)
+def input_gradient_across(g, i):
+    """``block`` inputs, each a row of dx's transpose; ``slope`` is in strips of the batch's rows.
+
+    Weights are read where they lie, a chunk of outputs at a time: what is read of a row for some
+    inputs is still in the first cache for the next.
+    """
+    first, row = i * g.block, 4 * g.inputs
+    last = min(first + g.block, g.inputs)
+    for o in range(0, g.outputs, g.chunk):
+        count, add = min(g.chunk, g.outputs - o), 1 if o > 0 else 0
+        for k in range(first, last, g.high):
+            short = k + g.high > g.inputs
+            a, c = g.weight + o * row + 4 * k, g.dx + 4 * k * g.rows
+            for m in range(0, g.rows, g.lanes):
+                tile = g.last_tile if short else g.tile
+                if m + g.lanes > g.rows:
+                    tile = g.last_corner if short else g.corner
+                lanes = min(g.lanes, g.rows - m)
+                b = g.slope + 4 * (m * g.outputs + o * lanes)
+                call(tile, (a, row, b, c + 4 * m, 4 * g.rows, add, count))
 
 
 @task("slope weight dx rows inputs outputs  tile last_tile deep lanes block")
@@ -118,4 +143,4 @@ def weight_gradient(g, i):
             for m in range(0, g.rows, g.chunk):
                 at, add = 4 * m, 1 if m > 0 else 0
                 depth = min(g.chunk, g.rows - m)
-                call(tile, (a + at * high, 0, b + at * lanes, c, row, add, depth))
+                call(tile, (a + at * high, 4 * high, b + at * lanes, c, row, add, depth))

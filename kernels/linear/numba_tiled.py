@@ -2,9 +2,9 @@
 
 Idea: weights are read where they lie, and once, by the forward pass: for a few rows of x by dot
   products with rows of weight; for more of them the batch lies across the lanes of a vector, which
-  every weight multiplies as a whole, and y is transposed at the end. The gradients run along the
-  rows of dx and dweight, which are written where they lie; weight is cut into strips of a vector's
-  width on the way (not for a few rows of dx), x and dy (small beside it) beforehand.
+  every weight multiplies as a whole, and y is transposed at the end; so is dx, unless its rows are
+  few, or so many that it pays to cut weight into strips of a vector's width on the way. dweight is
+  written where it lies, along its rows; x and dy, small beside it, are cut beforehand.
 Takes: float32, every shape.
 
 Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), for the blocks;
