@@ -145,7 +145,7 @@ def rows(
     calls: dict[str, Call] = {}
     with np.errstate(all="ignore"):  # NaN and infinity flow, as in ops
         for one in contestants:
-            row, call = _checked(case, one, arrays, right)
+            row, call = check(case, one, arrays, right)
             found.append(replace(row, is_chosen=chosen is not None and chosen.name == one.name))
             if call is not None:
                 calls[one.name] = call
@@ -153,7 +153,7 @@ def rows(
     return [_timed(row, rivals, _baseline(found), roof) for row in found]
 
 
-def _checked(
+def check(
     case: Case, one: Contestant, arrays: list[np.ndarray], right: Truth
 ) -> tuple[Row, Call | None]:
     """The contestant's row without its time, and what to time where it is right."""

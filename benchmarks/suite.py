@@ -115,4 +115,5 @@ def environment(device: Device) -> dict[str, Any]:
         "device": str(device),
         "blas_threads": int(blas) if blas and blas.isdigit() else os.cpu_count(),
         "system": platform.platform(),
+        "busy_cores": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }

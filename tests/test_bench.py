@@ -2,11 +2,13 @@
 
 import io
 import json
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 from command_line import complaints, fail, run, succeed
+from house_rules import ROOT
 
 from gpuconv import device, registry
 from gpuconv.benchmarks import cases, contest, figures, guests, measure, suite, values
@@ -231,3 +233,11 @@ def test_what_is_unknown_is_answered_with_what_there_is(arguments, words, small,
 def test_the_mean_of_ratios_is_geometric():
     assert figures.geometric_mean([4.0, 0.25]) == pytest.approx(1.0)
     assert figures.geometric_mean([]) is None
+
+
+def test_the_suite_for_pytest_benchmark_checks_the_same_cases():
+    options = ["-q", "-p", "no:cacheprovider", "--benchmark-disable", "--images", "2"]
+    command = [sys.executable, "-m", "pytest", "benchmarks", *options, "-k", "relu-"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 passed" in done.stdout

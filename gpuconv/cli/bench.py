@@ -20,6 +20,7 @@ from ._load import load
 from ._progress import bar
 
 RESULTS = Path("bench-results")
+BUSY = 0.5  # cores, on average over the last minute
 INTERRUPTED = 130  # the shell's code for SIGINT
 
 
@@ -133,6 +134,8 @@ def _heading(result: Result) -> None:
     out.print(
         f"ceilings: {figure(roof.flops / 1e9)} GFLOP/s, {figure(roof.bandwidth / 1e9)} GB/s copied"
     )
+    if (here["busy_cores"] or 0) > BUSY:
+        out.print(f"{here['busy_cores']} cores are busy with other work: figures will be noisy")
     if here["blas_threads"] != here["threads"]:
         out.print(
             f"NumPy's BLAS has {here['blas_threads']} threads, the others {here['threads']}: set "
