@@ -125,7 +125,7 @@ def played(op, kernel, problem):
         return
     for optional in battery.variants(op):
         some, other = (
-            battery._formatted(op, problem, battery.draw(op, problem.plain, seed, optional))
+            battery.formatted(op, problem, battery.draw(op, problem.plain, seed, optional))
             for seed in (0, 1)
         )
         want = battery.outs_of(op, kernel, problem, device.CPU, other)

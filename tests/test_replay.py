@@ -214,15 +214,29 @@ def test_a_net_that_is_only_put_together_is_recorded():
     assert [pair.step(n) for n in range(3)][-1]
 
 
+def test_running_statistics_are_counted_when_they_are_played():
+    pair = Pair(
+        lambda: Sequential(
+            layers.BatchNorm2d(2), layers.Flatten(), layers.Linear(128, 4)
+        ).initialize(2)
+    )
+    assert [pair.step(n) for n in range(4)][-1]
+    norms = [step.net[0] for step in pair.steps]
+    assert norms[0].num_batches_tracked.value == 4
+    assert len({norm.running_mean.version for norm in norms}) == 1
+    infer = InferenceStep(pair.steps[0].net)
+    for n in range(4):
+        infer(images(n))
+    pair.step(4)
+    np.testing.assert_allclose(infer(images(5)), pair.steps[0].net(images(5)), rtol=1e-4)
+
+
 OWN = {
     "a class": lambda: Sequential(layers.Flatten(), Mine(), layers.Linear(128, 4)).initialize(2),
     "weights": lambda: Sequential(Own(2, 3, 8), layers.Flatten(), layers.Linear(3, 4)).initialize(
         2
     ),
     "an object": patched,
-    "statistics": lambda: Sequential(
-        layers.BatchNorm2d(2), layers.Flatten(), layers.Linear(128, 4)
-    ).initialize(2),
 }
 
 

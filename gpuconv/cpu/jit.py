@@ -72,7 +72,8 @@ def _emit_array(context: Any, builder: Any, signature: Any, given: Any) -> Any:
     array = arrayobj.make_array(kind)(context, builder)
     item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     sizes = cgutils.unpack_tuple(builder, shape)
-    strides, step = [], context.get_constant(types.intp, item)
+    strides: list[Any] = []
+    step = context.get_constant(types.intp, item)
     for size in reversed(sizes):
         strides.insert(0, step)
         step = builder.mul(step, size)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..cpu import host
 from ..errors import OptionError, ShapeError
 from ..random import Stream
 from ..shapes import Shape, integer, real
@@ -20,7 +21,7 @@ class BatchNorm2d(Layer):
     ``frozen = True`` the running statistics are used, and left alone, in training too.
     """
 
-    records = ("inference",)
+    records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 
@@ -73,12 +74,12 @@ class BatchNorm2d(Layer):
             eps=self.eps,
         )
         if updates:
-            self._count()
+            host(self._count)
         return y, ((x, mean, invstd) if kept(keep, train) else None)
 
     def _count(self) -> None:
         """Note that the running statistics have changed."""
-        self.num_batches_tracked.value = np.asarray(self.num_batches_tracked.value + 1)
+        self.num_batches_tracked.value += 1
         self.running_mean.version += 1
         self.running_var.version += 1
 
