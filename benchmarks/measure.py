@@ -68,20 +68,25 @@ class Rivals:
 
 
 def interleaved(
-    calls: Mapping[str, Callable[[], float | None]], *, seconds: float = 3.0, rounds: int = 30
+    calls: Mapping[str, Callable[[], float | None]],
+    *,
+    seconds: float = 3.0,
+    rounds: int = 30,
+    rests: int = 1,
 ) -> Rivals:
     """Time every call in each round, at least three rounds, until ``seconds`` have gone.
 
     Some calls of each come first and do not count. Short calls are made several times in a row and
     count as their mean, without the first, which has to wake the threads of its library. A call
-    that returns a number timed itself, in another process.
+    that returns a number timed itself, in another process. ``rests`` is how long a rest there is
+    between two rivals, in units of REST.
     """
     lengths = {name: _length(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     begin, done = perf_counter(), 0
     while done < 3 or (done < rounds and perf_counter() - begin < seconds):
         for name, call in calls.items():
-            sleep(REST)
+            sleep(rests * REST)
             samples[name].append(_burst(call, lengths[name]))
         done += 1
     return Rivals(samples)

@@ -18,6 +18,9 @@ STEPS = 4  # after which losses are compared
 PASSES = 3  # of the forward pass' operations that a training step takes
 
 
+RESTS = 4  # before each rival: OpenBLAS's threads spin for 2^28 cycles, a tenth of a second
+
+
 def row(work: Work, threads: int, roof: Ceilings, *, seconds: float, rounds: int) -> dict[str, Any]:
     """Everything about one work, as plain values."""
     steps = dict(_here(work))
@@ -26,7 +29,7 @@ def row(work: Work, threads: int, roof: Ceilings, *, seconds: float, rounds: int
     with ExitStack() as others:
         for name, rival in _elsewhere(work, threads):
             calls[name] = others.enter_context(closing(rival)).run
-        rivals = interleaved(calls, seconds=seconds, rounds=rounds)
+        rivals = interleaved(calls, seconds=seconds, rounds=rounds, rests=RESTS)
     timings = {name: asdict(rivals.timing(name)) for name in calls}
     flops = _flops(work) / rivals.timing(OURS).median
     return {
