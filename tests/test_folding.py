@@ -7,6 +7,7 @@ import pytest
 from graph_parts import TRAIN, normal
 
 import gpuconv as gcv
+from gpuconv.cpu import keeping
 from gpuconv.graph import Graph, Sequential
 from gpuconv.kernels.conv2d import _numba_run as run
 from gpuconv.layers import Add, BatchNorm2d, Conv2d, LeakyReLU, ReLU, TableConv2d
@@ -167,3 +168,14 @@ def test_weights_made_for_a_single_call_are_not_kept(monkeypatch):
     for _ in range(3):
         step(images)
     assert step._planned[2]._forms == {}
+
+
+def test_a_form_that_another_thread_made_meanwhile_stays():
+    """Its address may be in use already."""
+    weight, others = np.ones(4, np.float32), []
+    store = keeping.Store([weight])
+
+    def prepare(place):
+        others.append(store.form("packed", weight, 64, lambda at: None))
+
+    assert store.form("packed", weight, 64, prepare) == others[0]
