@@ -209,3 +209,23 @@ def test_another_architecture_refuses_with_its_own_reason(relu):
     new = {one.name: one for one in candidates(relu, problem, explanation.named("sm_120"))}
     assert old["cuda:tma"].reason == "needs sm_90 or newer, this GPU is sm_75"
     assert not new["cuda:tma"].refused
+
+
+@pytest.mark.parametrize("place", ["cpu", "sm_90"])
+def test_every_op_has_a_predicted_time(place):
+    here = CPU if place == "cpu" else explanation.named(place)
+    for op in registry.ops().values():
+        for problem in list(op.cases())[:8]:
+            taken = next(one for one in candidates(op, problem, here) if one.chosen)
+            assert taken.predicted is not None, (op.name, taken.name)
+            assert 0 < taken.predicted < 1, (op.name, taken.name, str(problem))
+
+
+def test_predictions_follow_the_width_of_the_vectors(monkeypatch):
+    op, seconds = registry.get_op("conv2d"), []
+    for level in ("generic", "avx2", "avx512"):
+        monkeypatch.setenv("GPUCONV_SIMD", level)
+        kernel = next(k for k in op.kernels() if k.name == "numba:direct")
+        seconds.append(kernel.cost(Conv2dProblem(8, 64, 28, 28, 64, 3, 3), CPU))
+    assert seconds == sorted(seconds, reverse=True)
+    assert seconds[0] > seconds[2]

@@ -18,13 +18,13 @@ def run_accumulate(outs, ins, problem, work):
     np.add(outs[0], ins[0], out=outs[0])
 
 
-@copy.kernel("ufunc", backend="numpy")
+@copy.kernel("ufunc", backend="numpy", cost=streaming(copy, "numpy"))
 def run_copy(outs, ins, problem, work):
     """y = x."""
     np.copyto(outs[0], ins[0])
 
 
-@zeros.kernel("ufunc", backend="numpy")
+@zeros.kernel("ufunc", backend="numpy", cost=streaming(zeros, "numpy"))
 def run_zeros(outs, ins, problem, work):
     """y = 0."""
     outs[0].fill(0)
