@@ -94,11 +94,17 @@ def explain(
         return
     out.print(found.title)
     show(lines(found, launched, brief=brief))
-    show(totals(found))
+    if _is_pass(what):
+        show(totals(found))
     for line in footer(found):
         out.print(line)
     if html is not None:
         out.print(f"picture: {html}")
+
+
+def _is_pass(what: str) -> bool:
+    """Whether the calls make up a pass of a net, so that their sum means something."""
+    return "=" not in what and known_shape(what, "explain") in models.models()
 
 
 def _explanation(
@@ -130,9 +136,11 @@ def _of_shapes(what: str, ops: list[str], here: Device, batch_size: int | None) 
     for case in cases(what, ops, batch_size):
         phase = FORWARD if case.op == ops[0] else BACKWARD
         for layer in case.layers:
-            yield Call(layer, phase, case.op, case.problem)
+            name = "arrays" if "=" in layer else layer
+            yield Call(name, phase, case.op, case.problem)
             if here == devices.CPU and case.problem.formatted and _has_blocks(case.op):
-                yield Call(f"{layer} in a net", phase, case.op, case.problem.in_format(native()))
+                problem = case.problem.in_format(native())
+                yield Call(f"{name}, in a net", phase, case.op, problem)
 
 
 def _has_blocks(op: str) -> bool:
