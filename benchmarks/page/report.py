@@ -17,11 +17,15 @@ MARKS = (
 
 def page(result: Result, kept: Iterable[Line] = ()) -> str:
     """One HTML file of a run, and of the runs before it that were ``kept``."""
-    body = "\n".join(filter(None, _parts(result, list(kept))))
+    return document("gpuconv bench", "\n".join(filter(None, _parts(result, list(kept)))))
+
+
+def document(title: str, body: str) -> str:
+    """An HTML file with the house's style inside."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>gpuconv bench</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
+        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
         "</body>\n</html>\n"
     )
 
@@ -31,15 +35,16 @@ def _parts(result: Result, kept: list[Line]) -> Iterator[str]:
     names = list(dict.fromkeys((row.name, row.is_peer) for row in result.rows))
     yield _head(result)
     if rows:
-        yield _section("Rooflines", plots.ROOFLINE, plots.roofline(rows, result.roof, names))
-        yield _section("Against the peers", MARKS, tables.speedups(result.rows))
-        yield _section("From the plainest to the best", plots.LADDER, plots.ladder(rows))
-        yield _section("Time against batch size", "", plots.batches(rows, names))
-        yield _section("History", plots.HISTORY, plots.history(result, kept))
-    yield _section("Every figure", tables.FIGURES, tables.every(result.rows))
+        yield section("Rooflines", plots.ROOFLINE, plots.roofline(rows, result.roof, names))
+        yield section("Against the peers", MARKS, tables.speedups(result.rows))
+        yield section("From the plainest to the best", plots.LADDER, plots.ladder(rows))
+        yield section("Time against batch size", "", plots.batches(rows, names))
+        yield section("History", plots.HISTORY, plots.history(result, kept))
+    yield section("Every figure", tables.FIGURES, tables.every(result.rows))
 
 
-def _section(title: str, words: str, inside: str) -> str:
+def section(title: str, words: str, inside: str) -> str:
+    """A part of a page under its title; nothing where there is nothing inside."""
     if not inside:
         return ""
     text = f'<p class="dim">{escape(words)}</p>' if words else ""
