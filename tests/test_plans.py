@@ -188,6 +188,14 @@ def test_a_damaged_one_is_ignored_with_a_line(cached, caplog):
     ]
 
 
+def test_it_says_nothing_of_a_kind_of_device_that_it_has_not(cached, caplog):
+    gpu = Plan([Section({"kind": "cuda", "name": "A GPU"}, {}, {KEY: Entry("cuda:direct")})])
+    plans.save(gpu, cached)
+    usual()
+    assert caplog.messages == []
+    assert "made for cuda A GPU, not for cpu" in ignored(cached, caplog)
+
+
 def test_shipped_plans_stand_behind_it_and_foreign_ones_say_nothing(
     cached, monkeypatch, tmp_path, caplog
 ):

@@ -8,6 +8,7 @@ no plan, is ignored, and a line says so; ``registry.choose`` then goes by expect
 were not there. ``gpuconv tune`` makes plans.
 """
 
+from .files import VARIABLE as VARIABLE
 from .files import load as load
 from .files import open_or_new as open_or_new
 from .files import place as place

@@ -42,7 +42,7 @@ def usual() -> Plan:
         shipped = shipped.merged(load(path))
     mine, behind = place(), shipped if shipped.sections else None
     found = load(mine) if mine is not None and mine.is_file() else Plan()
-    return Plan(found.sections, found.where, behind)
+    return Plan(found.sections, found.where, behind, is_usual=True)
 
 
 def load(path: str | os.PathLike) -> Plan:
@@ -164,7 +164,7 @@ SECTION = ("device", "versions", "kernels")
 
 
 def _section(where: str, given: Any, faults: list[Fault | None]) -> Section | None:
-    parts = [given.get(name) for name in SECTION] if isinstance(given, dict) else [None]
+    parts: list[Any] = [given.get(name) for name in SECTION] if isinstance(given, dict) else [None]
     if not all(isinstance(part, dict) for part in parts):
         faults.append((where, f"expected {', '.join(SECTION)}, each in braces"))
         return None

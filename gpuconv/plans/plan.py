@@ -57,13 +57,19 @@ class Plan:
     """Kernels by problem, for one machine or several; it does not change once it is made.
 
     ``where`` is the file that it was read from: lines about it begin with that. ``behind`` is a
-    plan that answers what this one does not say, and about which no line is said.
+    plan that answers what this one does not say, and about which no line is said. ``is_usual``: it
+    was not asked for, so that nothing is said of a kind of device that it has not.
     """
 
     def __init__(
-        self, sections: Iterable[Section] = (), where: str = "", behind: "Plan | None" = None
+        self,
+        sections: Iterable[Section] = (),
+        where: str = "",
+        behind: "Plan | None" = None,
+        *,
+        is_usual: bool = False,
     ) -> None:
-        self.where, self.behind = where, behind
+        self.where, self.behind, self.is_usual = where, behind, is_usual
         self._sections = {section.place: section for section in sections}
 
     @property
@@ -97,10 +103,15 @@ class Plan:
         """All that was found on this device with these versions, by ``key``."""
         now = here(device)
         found = self._sections.get(now.place)
-        if tell and found is None and self._sections:
+        if tell and found is None and self._concerns(device):
             self.say(f"ignored: {self._misfit(now)}; gpuconv tune measures here")
         mine = found.entries if found else {}
         return mine if self.behind is None else {**self.behind.entries(device), **mine}
+
+    def _concerns(self, device: Device) -> bool:
+        """Whether somebody expects an answer for this device."""
+        kinds = {section.device.get("kind") for section in self.sections}
+        return device.kind in kinds or bool(kinds and not self.is_usual)
 
     def _misfit(self, now: Section) -> str:
         same = [section for section in self.sections if section.device == now.device]
@@ -140,7 +151,7 @@ class Plan:
 
     def copy(self) -> "Plan":
         """An equal plan that is another object, so that limits with it are others."""
-        return Plan(self.sections, self.where, self.behind)
+        return Plan(self.sections, self.where, self.behind, is_usual=self.is_usual)
 
     def adopted(self, device: Device) -> "Plan":
         """Its kernels for devices of this kind, as if they had been found here.
