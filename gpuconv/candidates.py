@@ -122,7 +122,10 @@ def _why(one: Candidate, able: list[Candidate], asked: str | None) -> str:
     if len(able) == 1:
         return "the only one that takes it"
     if one.measured is not None:
-        return "the fastest that was measured"
+        faster = [o for o in able if o.measured is not None and o.measured < one.measured]
+        return "the plan's: nothing is faster beyond the noise" if faster else (
+            "the fastest that was measured"
+        )  # fmt: skip
     if one.predicted is None:
         return f"the first by rank ({one.kernel.rank}); none predicts its time"
     return "the lowest predicted time"

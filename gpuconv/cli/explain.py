@@ -1,7 +1,7 @@
 """gpuconv explain."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +18,13 @@ from ..errors import OptionError
 from ..explanation import Explanation, Measured
 from ..formats import BLOCKED, native
 from ..limits import PRECISIONS, limits
+from ..plans import Plan
+from ..problem import Problem
 from ..training.planned import BACKWARD, FORWARD, Call
 from ._app import app, out, show
-from ._device import plan
+from ._device import PLAN
+from ._device import measured as tuned
+from ._device import plan as named
 from ._explain_table import Launches, footer, lines, totals
 from ._load import load
 
@@ -53,6 +57,7 @@ def explain(
     algorithm: Annotated[
         str | None, typer.Option(help="ask for kernels: conv2d=direct,linear=numpy:matmul")
     ] = None,
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     max_workspace: Annotated[
         int | None, typer.Option(min=0, help="bytes that a call may take besides its arrays")
     ] = None,
@@ -72,7 +77,8 @@ def explain(
     `gpuconv explain alexnet --train` goes through every call of a training step as it is made: in
     its format, with what is fused into it. The chosen kernel has a star; a kernel that refuses says
     why. Nothing is computed and nothing is timed: `ms` are predicted from operations, bytes and
-    calls, and "% of roofline" is what that is of the least time that the ceilings allow.
+    calls, unless `gpuconv tune` measured them before, and "% of roofline" is what that is of the
+    least time that the ceilings allow.
 
     `gpuconv explain alexnet --device sm_90` needs no GPU: what each launch needs was found by
     compiling.
@@ -84,8 +90,9 @@ def explain(
     _require_writable(html)
     here = core.named(device)
     asked = {"max_workspace": max_workspace, "max_error": max_error, "precision": precision}
-    with limits(**asked, plan=plan(algorithm, here.kind)):
-        found = _explanation(what, op or [], train, here, batch_size)
+    with limits(**asked, plan=named(algorithm, here.kind)), limits(plan=tuned(plan)) as held:
+        measured = _measured(held.measured, here)
+        found = _explanation(what, op or [], train, here, batch_size, measured)
         launched = _launches(found, here)
     if html is not None:
         html.write_text(pages.page(found), encoding="utf-8")
@@ -101,10 +108,24 @@ def explain(
         out.print(f"picture: {html}")
 
 
+def _measured(plan: Plan | None, here: Device) -> Measured:
+    """What the plan in force has measured."""
+
+    def seconds(op: str, problem: Problem) -> Mapping[str, float]:
+        entry = plan.entry(op, problem, here) if plan is not None else None
+        return entry.seconds if entry is not None else {}
+
+    return seconds
+
+
 def _explanation(
-    what: str, ops: list[str], train: bool, here: Device, batch_size: int | None
+    what: str,
+    ops: list[str],
+    train: bool,
+    here: Device,
+    batch_size: int | None,
+    measured: Measured,
 ) -> Explanation:
-    measured: Measured | None = None
     for name in ops:
         if name not in registry.ops():
             raise OptionError(unknown("op", name, registry.ops(), "explain"))

@@ -13,6 +13,7 @@ from .files import load as load
 from .files import open_or_new as open_or_new
 from .files import place as place
 from .files import save as save
+from .files import text as text
 from .files import usual as usual
 from .plan import Entry as Entry
 from .plan import Plan as Plan

@@ -38,8 +38,8 @@ class Section:
 
 def key(op: str, problem: Problem) -> str:
     """The op's name and every field of a problem that is not at its default, as ``name=value``."""
-    words = [op]
-    for known in fields(problem):
+    words, common = [op], {known.name for known in fields(Problem)}
+    for known in sorted(fields(problem), key=lambda known: known.name in common):  # sizes first
         value, default = getattr(problem, known.name), known.default
         if known.name == "precision":
             default = "fp64" if problem.dtype == "float64" else "fp32"
