@@ -96,8 +96,9 @@ def train(
     With no argument at all: LeNet-5 on the digits that come with the package.
 
     The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses),
-    plan.json (the kernels that were taken) and model.safetensors. Ctrl-C ends after the step that is running, and keeps the net; --resume RUN
-    goes on from there, or from the end of the last epoch where the run was killed.
+    plan.json (the kernels that were taken) and model.safetensors. Ctrl-C ends after the step that
+    is running, and keeps the net; --resume RUN goes on from there, or from the end of the last
+    epoch where the run was killed.
     """
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
