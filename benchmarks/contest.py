@@ -8,6 +8,7 @@ import numpy as np
 
 from gpuconv import battery, formats, registry
 from gpuconv import device as devices
+from gpuconv.cpu import keeping
 from gpuconv.device import Device
 from gpuconv.errors import GpuconvError
 from gpuconv.limits import current_limits
@@ -55,11 +56,15 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class OwnKernel:
-    """One of the registry's kernels, on values in this format."""
+    """One of the registry's kernels, on values in this format.
+
+    ``keeps``: it may keep its form of the weights from call to call, as in an ``InferenceStep``.
+    """
 
     kernel: Kernel
     format: str
     device: Device
+    keeps: bool = False
     is_peer = False
 
     @property
@@ -90,10 +95,13 @@ class OwnKernel:
             for name, out in zip(names, outs, strict=True)
         ]
         size = self.kernel.workspace(problem, self.device)
-        return plain, on(self.device, bound(op, self.kernel, problem, self.device, given)), size
+        call = bound(op, self.kernel, problem, self.device, given, self.keeps)
+        return plain, on(self.device, call), size
 
 
-def bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list) -> Call:
+def bound(
+    op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list, keeps: bool = False
+) -> Call:
     """A call of the kernel alone: arrays and workspace are there before."""
     placed = [None if a is None else devices.to_device(a.copy(), device) for a in arrays]
     updates = dict(zip(op.updates, placed[len(op.ins) :], strict=True))
@@ -104,11 +112,16 @@ def bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list
     size = kernel.workspace(problem, device)
     work = devices.empty((size,), "uint8", device) if size else None
     ins, run = tuple(placed[: len(op.ins)]), kernel.run
+    store = keeping.Store(ins) if keeps else None
 
     def call() -> None:
         run(outs, ins, problem, work)
 
-    return call
+    def call_kept() -> None:
+        with keeping.kept(store):
+            run(outs, ins, problem, work)
+
+    return call if store is None else call_kept
 
 
 def kernels(case: Case, device: Device, wanted: Iterable[str] = ()) -> Iterator[OwnKernel]:

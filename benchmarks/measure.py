@@ -6,6 +6,7 @@ On a CUDA GPU the time is the GPU's own, between two events on the stream; elsew
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import comb
 from statistics import median
 from time import perf_counter, sleep
 from typing import Any
@@ -17,6 +18,8 @@ from gpuconv.device import Device
 REST = 0.04  # seconds between two rivals: a library's threads spin for a while after their work
 BURST = 0.02  # seconds of calls in a row that count as one sample
 WARM = 5  # more calls before the first that counts, where they are short
+MARGIN = 0.03  # of a time: a smaller gain is not worth a change
+CHANCE = 0.05  # that equal rivals look as different as that, at most
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
 
 
@@ -66,6 +69,18 @@ class Rivals:
         pairs = zip(self.samples[name], self.samples[other], strict=True)
         return median(mine / theirs for mine, theirs in pairs)
 
+    def beats(self, name: str, other: str) -> bool:
+        """Whether ``name`` is faster than ``other`` beyond the noise.
+
+        By MARGIN in the median, and in more of the rounds than chance explains (a sign test): all
+        of five, seven of eight, twelve of fifteen.
+        """
+        pairs = zip(self.samples[name], self.samples[other], strict=True)
+        won = [mine < theirs for mine, theirs in pairs]
+        rounds, lost = len(won), won.count(False)
+        chance = sum(comb(rounds, k) for k in range(lost + 1)) / 2**rounds
+        return self.ratio(name, other) <= 1 - MARGIN and chance <= CHANCE
+
 
 def interleaved(
     calls: Mapping[str, Callable[[], float | None]],
@@ -73,8 +88,9 @@ def interleaved(
     seconds: float = 3.0,
     rounds: int = 30,
     rests: int = 1,
+    least: int = 3,
 ) -> Rivals:
-    """Time every call in each round, at least three rounds, until ``seconds`` have gone.
+    """Time every call in each round, at least ``least`` rounds, until ``seconds`` have gone.
 
     Some calls of each come first and do not count. Short calls are made several times in a row and
     count as their mean, without the first, which has to wake the threads of its library. A call
@@ -84,7 +100,7 @@ def interleaved(
     lengths = {name: _length(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     begin, done = perf_counter(), 0
-    while done < 3 or (done < rounds and perf_counter() - begin < seconds):
+    while done < least or (done < rounds and perf_counter() - begin < seconds):
         for name, call in calls.items():
             sleep(rests * REST)
             samples[name].append(_burst(call, lengths[name]))
@@ -92,9 +108,14 @@ def interleaved(
     return Rivals(samples)
 
 
+def quick(call: Callable[[], float | None]) -> float:
+    """Seconds of a call, roughly: the shorter of two."""
+    return min(_one(call), _one(call))
+
+
 def _length(call: Callable[[], float | None]) -> float:
     """About how long a call takes once it has compiled and allocated what it needs."""
-    length = min(_one(call), _one(call))
+    length = quick(call)
     return length if length > WARM * BURST else min(length, *(_one(call) for _ in range(WARM)))
 
 

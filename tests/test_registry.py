@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gpuconv import ops, problem, registry
+from gpuconv import kernel_files, ops, problem, registry
 from gpuconv.device import CPU
 from gpuconv.errors import KernelError, OptionError
 from gpuconv.limits import PRECISIONS, limits
@@ -35,7 +35,7 @@ def _own_registry(monkeypatch):
     """Ops and choices made in a test are forgotten after it."""
     monkeypatch.setattr(registry, "_OPS", dict(registry._OPS))
     monkeypatch.setattr(registry, "_CHOSEN", {})
-    monkeypatch.setattr(registry, "MISSING", dict(registry.MISSING))
+    monkeypatch.setattr(kernel_files, "MISSING", dict(kernel_files.MISSING))
 
 
 @pytest.fixture

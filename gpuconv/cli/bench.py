@@ -13,9 +13,10 @@ from ..benchmarks.cpu_vs_peers.ceilings import ceilings
 from ..benchmarks.page import page
 from ..benchmarks.suite import Result, Wanted
 from ..errors import DeviceError, OptionError
+from ..limits import limits
 from ._app import app, err, out, show
 from ._bench_table import figure, summary, tables
-from ._device import resolve
+from ._device import PLAN, measured, resolve
 from ._load import load
 from ._progress import bar
 
@@ -65,6 +66,7 @@ def bench(
     results: Annotated[
         Path, typer.Option(help="the folder of figures kept, a file for each machine")
     ] = RESULTS,
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     compare: Annotated[
         Path | None, typer.Option(help="say what changed since the figures of this file")
     ] = None,
@@ -87,10 +89,11 @@ def bench(
     for file in with_ or []:
         load(file, "bench")
     batches: Any = tuple(batch_size or [None])
-    limits = {"batches": batches, "seconds": seconds, "rounds": rounds}
-    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), _words(against), **limits)
+    often = {"batches": batches, "seconds": seconds, "rounds": rounds}
+    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), _words(against), **often)
     found = asked.cases()
     before = history.load(compare) if compare is not None else []
+    tuned = measured(plan)
     _require_writable(html, results if save else None)
     here = _device(device)
     result = Result(
@@ -98,7 +101,8 @@ def bench(
     )
     result.environment = suite.environment(here)
     _heading(result)
-    interrupted = _run(asked, found, result, here)
+    with limits(plan=tuned):
+        interrupted = _run(asked, found, result, here)
     _print(result)
     if before:
         _changes(result, before)

@@ -9,10 +9,11 @@ import typer
 from ..data import open_dataset
 from ..data.dataset import title
 from ..errors import DataError
+from ..limits import limits
 from ..training.checkpoint import Run
 from ..training.evaluate import evaluate
 from ._app import app, out
-from ._device import DEVICES, resolve
+from ._device import DEVICES, PLAN, measured, resolve
 from ._progress import images_bar
 
 
@@ -25,11 +26,12 @@ def evaluate_run(
     split: Annotated[str, typer.Option(help="which part of the data")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 256,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Measure a trained net: mean loss and accuracy."""
-    opened = Run.open(run)
+    opened, tuned = Run.open(run), measured(plan)
     where = resolve(device, quiet=as_json)
     dataset = open_dataset(data or opened.info["data"], split, skip_bad=skip_bad)
     name = title(dataset)
@@ -39,7 +41,8 @@ def evaluate_run(
             f"trained on {', '.join(opened.info['classes'])}; give --data with the same classes"
         )
     net, skipped = opened.net(where), getattr(dataset, "skipped", 0)
-    with images_bar(len(dataset), f"eval {name}", quiet=as_json) as progress:
+    shown = images_bar(len(dataset), f"eval {name}", quiet=as_json)
+    with limits(plan=tuned), shown as progress:
         found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
     if as_json:
         out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))

@@ -13,12 +13,13 @@ from .. import models, ops
 from ..data import Preprocessing
 from ..data.preprocessing import KEY
 from ..graph import Graph
+from ..limits import limits
 from ..models.alexnet import IMAGENET_MEAN
 from ..training.checkpoint import Run
 from ..training.step import InferenceStep
 from ..weights import load, metadata
 from ._app import app, out, show
-from ._device import DEVICES, resolve
+from ._device import DEVICES, PLAN, measured, resolve
 
 TOP = 5
 SHORTER_SIDE = 256  # of an ImageNet photograph before its middle is cut out, as torchvision has it
@@ -58,6 +59,7 @@ def predict(
         Path | None, typer.Option(help="a file of weights: .safetensors, .npz, PyTorch's .pth")
     ] = None,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
 ) -> None:
     """Say what images show: a table of the five most probable classes for each.
@@ -65,6 +67,7 @@ def predict(
     Digits are expected as MNIST has them, light on dark. With --weights images are prepared as the
     file says, else as the model's authors did; ImageNet's models get the middle of the image.
     """
+    tuned = measured(plan)
     if weights is None:
         opened = Run.open(run)
         net = opened.net()
@@ -72,7 +75,8 @@ def predict(
     else:
         net, prepare = foreign(str(run), weights)
     net.to(resolve(device, quiet=as_json))
-    ranked = [rank(net, prepare.image(path), list(prepare.classes)) for path in images]
+    with limits(plan=tuned):
+        ranked = [rank(net, prepare.image(path), list(prepare.classes)) for path in images]
     if as_json:
         both = zip(images, ranked, strict=True)
         out.print_json(json.dumps([{"image": str(p), "top": top} for p, top in both]))
