@@ -91,6 +91,8 @@ def test_the_page_needs_no_other(tmp_path):
     text = file.read_text()
     assert text.count("<svg") == 2
     assert "conv1 forward: conv2d, numba:direct" in text
+    bars = re.findall(r'text-anchor="end">([a-z]+[0-9]?)<', text)
+    assert bars[:4] == ["conv1", "pool1", "conv2", "pool2"]  # in the order of the net
     assert not re.search(r"(src|href)=|@import|url\(", text)
 
 

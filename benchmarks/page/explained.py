@@ -43,11 +43,12 @@ def _parts(found: Explanation) -> Iterator[str]:
 
 def times(found: Explanation) -> str:
     """Stacked bars, a layer each, in the order of the net."""
-    by_layer: dict[str, list[tuple[Line, float]]] = {}
+    by_layer: dict[str, list[tuple[Line, float]]] = {layer: [] for layer in found.layers}
     for line in found.lines:
         each = line.chosen.seconds if line.chosen else None
         for layer in line.layers if each else ():
-            by_layer.setdefault(layer, []).append((line, each or 0.0))
+            by_layer[layer].append((line, each or 0.0))
+    by_layer = {layer: parts for layer, parts in by_layer.items() if parts}
     longest = max((sum(s for _, s in parts) for parts in by_layer.values()), default=0.0)
     if not longest:
         return ""
