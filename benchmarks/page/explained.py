@@ -52,14 +52,31 @@ def times(found: Explanation) -> str:
     longest = max((sum(s for _, s in parts) for parts in by_layer.values()), default=0.0)
     if not longest:
         return ""
-    ops = list(dict.fromkeys(line.op for line in found.lines))
+    ops = _ops(found)
     rows = [
         _bar(number, layer, parts, (RIGHT - LABEL) / longest, ops)
         for number, (layer, parts) in enumerate(by_layer.items())
     ]
     box = f'viewBox="0 0 {svg.WIDTH} {ROW * len(rows) + 4}" role="img"'
     drawn = f'<svg {box} aria-label="time of each layer">{"".join(rows)}</svg>'
-    return f'<div class="plot">{drawn}</div>{svg.legend([(op, True) for op in ops])}'
+    return f'<div class="plot">{drawn}</div>{_legend(ops, True)}'
+
+
+def _ops(found: Explanation) -> list[str]:
+    """The ops, those that take most time first: they have colours of their own."""
+    total = dict.fromkeys((line.op for line in found.lines), 0.0)
+    for line in found.lines:
+        total[line.op] += line.seconds or 0.0
+    return sorted(total, key=lambda op: -total[op])
+
+
+def _colour(ops: list[str], op: str) -> int:
+    return min(ops.index(op), svg.COLOURS - 1)
+
+
+def _legend(ops: list[str], is_bar: bool) -> str:
+    named, rest = ops[: svg.COLOURS - 1], ops[svg.COLOURS - 1 :]
+    return svg.legend([(op, is_bar) for op in (*named, *([", ".join(rest)] if rest else []))])
 
 
 def _bar(
@@ -71,7 +88,7 @@ def _bar(
         name = line.chosen.name if line.chosen else ""
         words = f"{layer} {line.phase}: {line.op}, {name}, {1e3 * seconds:.3g} ms"
         shape = f'<rect x="{x:.1f}" y="{top}" width="{scale * seconds:.2f}" height="{ROW - 4}"'
-        colour = ops.index(line.op) % svg.COLOURS
+        colour = _colour(ops, line.op)
         made.append(
             f'<g class="c{colour}">{shape} fill="currentColor"><title>{escape(words)}</title>'
             "</rect></g>"
@@ -84,7 +101,7 @@ def _bar(
 
 def roofline(found: Explanation) -> str:
     """GFLOP/s over operations for each byte, a mark for every chosen kernel that has both."""
-    roof, ops = found.ceiling, list(dict.fromkeys(line.op for line in found.lines))
+    roof, ops = found.ceiling, _ops(found)
     shown = []
     for line in found.lines:
         seconds = line.chosen.seconds if line.chosen else None
@@ -99,10 +116,10 @@ def roofline(found: Explanation) -> str:
     floor = max(axes.xs[0], axes.ys[0] * 1e9 / roof.bandwidth)
     path = [(floor, floor * roof.bandwidth / 1e9), (edge, top), (max(axes.xs[1], edge), top)]
     marks = [
-        svg.mark(axes, point, ops.index(line.op), _words(line, point)) for line, point in shown
+        svg.mark(axes, point, _colour(ops, line.op), _words(line, point)) for line, point in shown
     ]
     drawn = svg.picture(axes, [svg.line(axes, path, "roof"), *marks], "rooflines")
-    return f'<div class="plot">{drawn}</div>{svg.legend([(op, False) for op in ops])}'
+    return f'<div class="plot">{drawn}</div>{_legend(ops, False)}'
 
 
 def _words(line: Line, point: svg.Point) -> str:
