@@ -107,6 +107,7 @@ def test_the_page_needs_no_other(tmp_path):
         (["lenet5", "--device", "sm_91"], ["unknown device 'sm_91'", "did you mean sm_", "sm_90a"]),
         (["lenet5", "--precision", "fp8"], ["unknown precision 'fp8'"]),
         (["lenet5", "--algorithm", "conv2d=fast", "--device", "cpu"], ["no such kernel on cpu"]),
+        (["lenet5", "--batch-size", 10**15], ["out of memory on cpu", "use a smaller batch"]),
         (["lenet5", "--html", "nowhere/page.html"], ["a folder that is there"]),
         (["lenet5", "--with", "nothing.py"], ["explain: nothing.py is no Python file"]),
     ],
