@@ -104,6 +104,7 @@ def test_a_plan_of_other_versions(caplog, name):
 
 
 def test_the_fingerprint_is_of_every_source(tmp_path, monkeypatch):
+    assert machine.versions("cpu")["kernels"] == machine._fingerprint("cpu")
     package = type(machine)("fake")
     package.__path__ = [str(tmp_path)]
     (tmp_path / "family").mkdir()
