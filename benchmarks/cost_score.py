@@ -16,6 +16,8 @@ from typing import Any
 from gpuconv import battery, models, registry
 from gpuconv.candidates import Candidate, candidates
 from gpuconv.device import CPU
+from gpuconv.limits import limits
+from gpuconv.plans import Plan
 from gpuconv.problem import Problem
 from gpuconv.registry import Op
 from gpuconv.training.planned import calls
@@ -38,6 +40,7 @@ class Scored:
     layer: str
     op: str
     problem: Problem
+    is_planned: bool
     chosen: str
     predicted: dict[str, float | None]
     seconds: dict[str, float]
@@ -72,8 +75,11 @@ class Scored:
 
 def wanted(
     nets: Iterable[str], ops: Iterable[str] = (), batch: int | None = None
-) -> Iterator[tuple[str, str, Op, Problem, list[Candidate]]]:
-    """Every problem once for which there is more than one candidate: net, layer, op, and those."""
+) -> Iterator[tuple[str, str, Op, Problem, bool, list[Candidate]]]:
+    """Every problem once for which there is more than one candidate, and those.
+
+    Net, layer, op, problem; whether the step makes this call, or NCHW stands for what it makes.
+    """
     seen, only = set[tuple[str, Problem]](), set(ops)
     for name in nets:
         net = models.create(name, dropout=0)
@@ -85,9 +91,11 @@ def wanted(
                     continue
                 seen.add(key)
                 op = registry.get_op(call.op)
-                able = [one for one in candidates(op, problem, CPU) if not one.refused]
+                with limits(plan=Plan()):  # predictions are scored, not what was measured
+                    able = [one for one in candidates(op, problem, CPU) if not one.refused]
                 if len(able) > 1:
-                    yield name, f"{call.layer} {call.phase}", op, problem, able
+                    is_planned = problem == call.problem
+                    yield name, f"{call.layer} {call.phase}", op, problem, is_planned, able
 
 
 def score(op: Op, problem: Problem, able: list[Candidate], seconds: float) -> dict[str, float]:
@@ -102,10 +110,11 @@ def scored(
     nets: Iterable[str], ops: Iterable[str], batch: int | None, seconds: float
 ) -> Iterator[Scored]:
     """Every call as it is scored."""
-    for net, layer, op, problem, able in wanted(nets, ops, batch):
+    for net, layer, op, problem, is_planned, able in wanted(nets, ops, batch):
         taken = score(op, problem, able, seconds)
         predicted = {one.name: one.predicted for one in able}
-        yield Scored(net, layer, op.name, problem, able[0].name, predicted, taken)
+        chosen = able[0].name
+        yield Scored(net, layer, op.name, problem, is_planned, chosen, predicted, taken)
 
 
 def summary(found: list[Scored]) -> Iterator[str]:
@@ -115,6 +124,8 @@ def summary(found: list[Scored]) -> Iterator[str]:
             yield str(one)
     for op in dict.fromkeys(one.op for one in found):
         yield _line(op, [one for one in found if one.op == op])
+    yield _line("as a step calls them", [one for one in found if one.is_planned])
+    yield _line("the same on plain arrays", [one for one in found if not one.is_planned])
     yield _line("all", found)
 
 

@@ -46,6 +46,17 @@ def streaming(op: Op, reach: float) -> Callable[[Any, Device], float]:
     return cost
 
 
+def summing(op: Op) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that reads every array of ``op`` once, many threads for each result."""
+
+    def cost(problem: Any, device: Device) -> float:
+        largest = max(prod(problem.spec(name.rstrip("?"))[0]) for name in op.ins)
+        flops, nbytes = op.flops(problem), op.bytes(problem) / SCALAR
+        return estimate(problem, flops=flops, nbytes=nbytes, threads=largest, launches=2)
+
+    return cost
+
+
 def sums(problem: Problem, *, results: int, terms: int, lanes: int) -> float:
     """Seconds for ``results`` sums of ``terms`` neighbouring values, by ``lanes`` threads each.
 

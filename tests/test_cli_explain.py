@@ -65,10 +65,11 @@ def test_limits_say_what_they_rule_out():
 def test_shapes_are_explained_on_plain_arrays_and_in_a_net():
     table = rows(succeed("explain", SHAPE, "--device", "cpu", "--train"))
     heads = [row for row in table if row[0]]
-    assert [row[2] for row in heads if row[0] == SHAPE] == [
+    assert [row[2] for row in heads if row[0] == "arrays"] == [
         "conv2d", "conv2d_input", "conv2d_weight",
     ]  # fmt: skip
-    assert sum(row[0] == f"{SHAPE} in a net" for row in heads) == 3
+    assert sum(row[0] == "arrays, in a net" for row in heads) == 3
+    assert not any(row[0] == "together" for row in table)  # two ways to do the same
 
 
 def test_a_kernel_of_ones_own_is_explained(relu, tmp_path):

@@ -1,7 +1,7 @@
 """gpuconv explain."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +15,9 @@ from ..benchmarks.launches import launches
 from ..benchmarks.page import explained as pages
 from ..device import Device
 from ..errors import OptionError
-from ..explanation import Explanation, Measured
+from ..explanation import Explanation
 from ..formats import BLOCKED, native
 from ..limits import PRECISIONS, limits
-from ..plans import Plan
-from ..problem import Problem
 from ..training.planned import BACKWARD, FORWARD, Call
 from ._app import app, out, show
 from ._device import PLAN
@@ -90,9 +88,8 @@ def explain(
     _require_writable(html)
     here = core.named(device)
     asked = {"max_workspace": max_workspace, "max_error": max_error, "precision": precision}
-    with limits(**asked, plan=named(algorithm, here.kind)), limits(plan=tuned(plan)) as held:
-        measured = _measured(held.measured, here)
-        found = _explanation(what, op or [], train, here, batch_size, measured)
+    with limits(**asked, plan=named(algorithm, here.kind)), limits(plan=tuned(plan)):
+        found = _explanation(what, op or [], train, here, batch_size)
         launched = _launches(found, here)
     if html is not None:
         html.write_text(pages.page(found), encoding="utf-8")
@@ -101,30 +98,21 @@ def explain(
         return
     out.print(found.title)
     show(lines(found, launched, brief=brief))
-    show(totals(found))
+    if _is_pass(what):
+        show(totals(found))
     for line in footer(found):
         out.print(line)
     if html is not None:
         out.print(f"picture: {html}")
 
 
-def _measured(plan: Plan | None, here: Device) -> Measured:
-    """What the plan in force has measured."""
-
-    def seconds(op: str, problem: Problem) -> Mapping[str, float]:
-        entry = plan.entry(op, problem, here) if plan is not None else None
-        return entry.seconds if entry is not None else {}
-
-    return seconds
+def _is_pass(what: str) -> bool:
+    """Whether the calls make up a pass of a net, so that their sum means something."""
+    return "=" not in what and known_shape(what, "explain") in models.models()
 
 
 def _explanation(
-    what: str,
-    ops: list[str],
-    train: bool,
-    here: Device,
-    batch_size: int | None,
-    measured: Measured,
+    what: str, ops: list[str], train: bool, here: Device, batch_size: int | None
 ) -> Explanation:
     for name in ops:
         if name not in registry.ops():
@@ -132,9 +120,9 @@ def _explanation(
     full = what if "=" in what else known_shape(what, "explain")
     if full not in models.models():
         made = list(_of_shapes(full, ops or _convolutions(train), here, batch_size))
-        return core.explained(made, here, f"{full} on {core.described(here)}", measured)
+        return core.explained(made, here, f"{full} on {core.described(here)}")
     count = batch_size or (batch_for(full) if train else 1)
-    found = core.explain(full, train=train, device=here, batch_size=count, measured=measured)
+    found = core.explain(full, train=train, device=here, batch_size=count)
     kept = tuple(line for line in found.lines if not ops or line.op in ops)
     if not kept:
         listed = ", ".join(dict.fromkeys(line.op for line in found.lines))
@@ -151,9 +139,11 @@ def _of_shapes(what: str, ops: list[str], here: Device, batch_size: int | None) 
     for case in cases(what, ops, batch_size):
         phase = FORWARD if case.op == ops[0] else BACKWARD
         for layer in case.layers:
-            yield Call(layer, phase, case.op, case.problem)
+            name = "arrays" if "=" in layer else layer
+            yield Call(name, phase, case.op, case.problem)
             if here == devices.CPU and case.problem.formatted and _has_blocks(case.op):
-                yield Call(f"{layer} in a net", phase, case.op, case.problem.in_format(native()))
+                problem = case.problem.in_format(native())
+                yield Call(f"{name}, in a net", phase, case.op, problem)
 
 
 def _has_blocks(op: str) -> bool:

@@ -17,8 +17,6 @@ from gpuconv.device import Device
 from .._cpu_cost import arithmetic
 from .op import LinearProblem, linear, linear_input, linear_weight
 
-RATE = 8e10  # FLOPs a second of one core
-
 
 def _refuses(problem: LinearProblem, device: Device) -> str | None:
     known = problem.epilogue in ("", "relu")
@@ -50,7 +48,7 @@ def _weight_workspace(problem: LinearProblem, device: Device) -> int:
     precisions=("fp32",),
     refuses=_refuses,
     workspace=_forward_workspace,
-    cost=arithmetic(linear, "numba", RATE),
+    cost=arithmetic(linear, "numba", "rows"),
 )
 def forward(outs, ins, problem, work):
     """y = x @ weight^T + bias, with ReLU before y is stored."""
@@ -67,7 +65,7 @@ def forward(outs, ins, problem, work):
     records=True,
     precisions=("fp32",),
     workspace=_input_workspace,
-    cost=arithmetic(linear_input, "numba", RATE),
+    cost=arithmetic(linear_input, "numba", "rows"),
 )
 def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
@@ -84,7 +82,7 @@ def input_gradient(outs, ins, problem, work):
     records=True,
     precisions=("fp32",),
     workspace=_weight_workspace,
-    cost=arithmetic(linear_weight, "numba", RATE),
+    cost=arithmetic(linear_weight, "numba", "rows"),
 )
 def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
