@@ -112,16 +112,19 @@ def bound(
     size = kernel.workspace(problem, device)
     work = devices.empty((size,), "uint8", device) if size else None
     ins, run = tuple(placed[: len(op.ins)]), kernel.run
-    store = keeping.Store(ins) if keeps else None
 
     def call() -> None:
         run(outs, ins, problem, work)
 
+    return _keeping(call, keeping.Store(ins)) if keeps else call
+
+
+def _keeping(call: Call, store: keeping.Store) -> Call:
     def call_kept() -> None:
         with keeping.kept(store):
-            run(outs, ins, problem, work)
+            call()
 
-    return call if store is None else call_kept
+    return call_kept
 
 
 def kernels(case: Case, device: Device, wanted: Iterable[str] = ()) -> Iterator[OwnKernel]:

@@ -141,8 +141,8 @@ class Op:
             made = Kernel(self.name, algorithm, backend, run, **declared)
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
-            _CHOSEN.clear()
             if self._loaded:  # else nothing was chosen yet
+                _CHOSEN.clear()
                 _LATER.append(made)
             return run
 

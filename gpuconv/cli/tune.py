@@ -73,13 +73,13 @@ def tune(
     for file in with_ or []:
         load(file, "tune")
     tasks_for = _asked(what or [], algorithm)
-    file = plan or plans.place()
-    if file is None:
+    target = plan or plans.place()
+    if target is None:
         raise OptionError(f"tune: {plans.VARIABLE} is none; name a file with --plan")
-    found = plans.open_or_new(file)
+    found = plans.open_or_new(target)
     here = _device(device)
     modes = (TRAIN, INFER) if mode is None else (TRAIN,) if mode else (INFER,)
-    run = Run(file, found, here, tasks_for.algorithms, seconds, rounds)
+    run = Run(target, found, here, tasks_for.algorithms, seconds, rounds)
     with limits(plan=found):
         todo = run.todo(_tasks(tasks_for, batch_size or [None], here, modes), again)
         interrupted = run.measure(todo)
