@@ -31,6 +31,9 @@ def _int(value: int) -> Any:
     return ir.Constant(I64, value)
 
 
+ZERO = _int(0)
+
+
 class _Writer:
     """An LLVM function ``int64 name(int64...)`` under construction."""
 
@@ -105,7 +108,7 @@ class _Writer:
             self.break_if(until(), after)
             rest = self.build.sub(self.build.load(left), _int(1))
             self.build.store(rest, left)
-            self.break_if(self.build.icmp_signed("<=", rest, _int(0)), after)
+            self.break_if(self.build.icmp_signed("<=", rest, ZERO), after)
             self._pause()
 
     def _pause(self) -> None:
@@ -125,7 +128,7 @@ class _Writer:
         return self.build.call(self.build.inttoptr(part, kind.as_pointer()), given)
 
     @contextmanager
-    def each(self, count: Any, first: Any = _int(0)) -> Iterator[Any]:
+    def each(self, count: Any, first: Any = ZERO) -> Iterator[Any]:
         """A loop from ``first`` to below ``count``; gives the number."""
         place = self.variable()
         self.build.store(first, place)
@@ -179,14 +182,14 @@ def _post(w: _Writer) -> None:
     with w.each(w.read(PARTS)) as part:
         w.write(w.own(TICKET, part), INDEX)
     parts, number = b.add(others, _int(1)), b.add(w.read(JOB), _int(1))
-    for place, value in ((FUNCTION, function), (FIELDS, fields), (COUNT, count), (DONE, _int(0))):
+    for place, value in ((FUNCTION, function), (FIELDS, fields), (COUNT, count), (DONE, ZERO)):
         w.write(place, value)
     w.write(PARTS, parts)
     high = b.shl(number, _int(32))
     with w.each(parts) as part:
         w.write(w.own(TICKET, part), b.or_(high, w.first(part, count, parts)))
     w.write(JOB, number)
-    b.store(_int(0), woken)
+    b.store(ZERO, woken)
     with w.each(others) as this:
         slept = w.swap(w.own(SLEEPING, b.add(this, _int(1))), 0)
         b.store(b.or_(b.load(woken), b.shl(slept, this)), woken)
@@ -195,7 +198,7 @@ def _post(w: _Writer) -> None:
 
 def _lead(w: _Writer) -> None:
     """lead(state, spins): work on the job; 1 when all of it is done, 0 when the wait was long."""
-    w.drain(_int(0))
+    w.drain(ZERO)
     w.spin(w.given[1], lambda: w.equal(w.read(DONE), w.read(COUNT)))
     w.build.ret(w.build.zext(w.equal(w.read(DONE), w.read(COUNT)), I64))
 
@@ -205,14 +208,14 @@ def _serve(w: _Writer) -> None:
     b, (_, me, spins) = w.build, w.given
     own = w.own(SLEEPING, me)
     seen = w.variable()
-    b.store(_int(0), seen)
+    b.store(ZERO, seen)
 
     def wanted() -> Any:
         is_new = b.icmp_signed("!=", w.read(JOB), b.load(seen))
         return b.and_(is_new, b.icmp_signed("<", me, w.read(PARTS)))
 
     def ends() -> Any:
-        return b.icmp_signed("!=", w.read(STOP), _int(0))
+        return b.icmp_signed("!=", w.read(STOP), ZERO)
 
     with w.forever():
         w.leave_if(ends(), 1)
@@ -224,7 +227,7 @@ def _serve(w: _Writer) -> None:
         with b.if_then(b.not_(b.or_(wanted(), ends()))):
             w.write(own, 1)
             w.leave_if(b.not_(wanted()), 0)
-            w.leave_if(w.equal(w.swap(own, 0), _int(0)), 0)  # woken meanwhile: it must take that
+            w.leave_if(w.equal(w.swap(own, 0), ZERO), 0)  # woken meanwhile: it must take that
     b.unreachable()
 
 
@@ -233,7 +236,7 @@ def _alone(w: _Writer) -> None:
     function, fields, count = w.given
     with w.each(count) as index:
         w.call(function, fields, index)
-    w.build.ret(_int(0))
+    w.build.ret(ZERO)
 
 
 def _replay(w: _Writer) -> None:
@@ -253,10 +256,10 @@ def _replay(w: _Writer) -> None:
                 w.ask(alone, function, fields, size)
             with many:
                 woken = w.ask(post, state, function, fields, size, helpers)
-                with b.if_then(b.icmp_signed("!=", woken, _int(0))):
+                with b.if_then(b.icmp_signed("!=", woken, ZERO)):
                     w.write(WOKEN, woken)
                     b.ret(this)
-                with b.if_then(w.equal(w.ask(lead, state, spins), _int(0))):
+                with b.if_then(w.equal(w.ask(lead, state, spins), ZERO)):
                     w.write(WOKEN, 0)
                     b.ret(this)
     b.ret(count)
