@@ -9,11 +9,12 @@ import numpy as np
 
 from gpuconv import cpu
 from gpuconv.cpu import native, simd
-from gpuconv.cpu.jit import Bound
+from gpuconv.cpu.jit import Bound, Task
 from gpuconv.cpu.matrix import Dots, Panel, Strips, Sweep
 
+from ..sgd import numba_vectors as sgd
 from . import _numba_tasks as tasks
-from .op import LinearProblem
+from .op import LinearProblem, LinearSGDProblem
 
 OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
@@ -237,11 +238,12 @@ def weight_workspace(problem: LinearProblem) -> int:
 
 
 @lru_cache(CACHED)
-def _weight_gradient(problem: LinearProblem, level: str) -> Work:
+def _weight_gradient(problem: LinearProblem, level: str, task: Task, **more: int) -> Work:
     rows, strips = _rows(problem, problem.o)
     block, high = _block(problem.i), TILES * rows.step
     parts = ceil(problem.i / block)
-    bound = tasks.weight_gradient.bind(
+    bound = task.bind(
+        **more,
         rows=problem.n,
         inputs=problem.i,
         outputs=problem.o,
@@ -256,10 +258,26 @@ def _weight_gradient(problem: LinearProblem, level: str) -> Work:
     return parts * ceil(problem.o / high), bound
 
 
-def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
-    """Fill ``dweight``, each element once."""
-    (count, bound), memory = _weight_gradient(problem, cpu.level()), work.view(np.float32)
-    rows, strips = _rows(problem, problem.o)
+def _operands(problem: LinearProblem, x: Any, dy: Any, work: Any) -> dict[str, Any]:
+    """x in strips and dy in panels, in the workspace."""
+    memory, (rows, strips) = work.view(np.float32), _rows(problem, problem.o)
     _panels(x, strips.step, memory)
     _panels(dy, rows.step, memory[x.size :])
-    bound.each(count, x=memory, slope=memory[x.size :], dweight=dweight)
+    return {"x": memory, "slope": memory[x.size :]}
+
+
+def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
+    """Fill ``dweight``, each element once."""
+    count, bound = _weight_gradient(problem, cpu.level(), tasks.weight_gradient)
+    bound.each(count, **_operands(problem, x, dy, work), dweight=dweight)
+
+
+def weight_step(
+    problem: LinearSGDProblem, weight: Any, velocity: Any, x: Any, dy: Any, lr: Any, work: Any
+) -> None:
+    """Take a step of SGD; the gradient goes to no memory."""
+    step = sgd.formula(problem.form, problem.nesterov, velocity is not None).tile.address
+    count, bound = _weight_gradient(problem, cpu.level(), tasks.weight_step, step=step)
+    rates = sgd.rates(problem.step, lr)
+    given = {"weight": weight, "velocity": velocity, "rates": rates}
+    bound.each(count, **_operands(problem, x, dy, work), **given)
