@@ -61,7 +61,8 @@ def stack(typingctx: Any, count: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         kind = ir.ArrayType(ir.IntType(8), count.literal_value)
-        place = cgutils.alloca_once(builder, kind)
+        with builder.goto_entry_block():  # cgutils.alloca_once would fill it, byte by byte
+            place = builder.alloca(kind)
         place.align = LINE
         return builder.ptrtoint(place, ir.IntType(64))
 
