@@ -20,7 +20,10 @@ OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
 FULL = 8  # rows of x from which on they are laid across the lanes
 MANY = 32  # rows of dy from which on it pays to cut weights into strips for all of them
-DEEP_ACROSS, ACROSS = 1024, 5  # inputs of a chunk, and tiles of outputs in a task
+DEEP_ACROSS, ACROSS = 512, 5  # inputs of a chunk, and tiles of outputs in a task
+# Rows of weights read side by side: they are often a multiple of 4 KiB apart, and then share a set
+# of the first cache, which holds 8 or 12 lines.
+STREAMS = 10
 FEW, FACTORS = 4, 8  # rows of dy that are kept in registers, a few of their elements at a time
 SWEPT = 1024  # inputs of a task for few rows
 TILES = 16  # of rows of dweight in a task
@@ -85,7 +88,7 @@ def _forward(problem: LinearProblem, level: str) -> Work:
 @lru_cache(CACHED)
 def _forward_across(problem: LinearProblem, level: str) -> Work:
     lanes = cpu.lanes_for(problem.n)
-    high = min(problem.o, cpu.rows_for(lanes))
+    high = min(problem.o, cpu.rows_for(lanes), STREAMS)
     block = ACROSS * high if problem.o > ACROSS * high else ceil(problem.o / high / 2) * high
     bound = tasks.forward_across.bind(
         rows=problem.n,
