@@ -25,7 +25,8 @@ class Graph(Layer):
     goes out of the outermost graph is NCHW, and so is what a layer gets that does not say
     ``formats = "any"``.
 
-    A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std.
+    A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std, with
+    ``order`` and ``resize`` as in ``gpuconv.data.Preprocessing``.
     """
 
     records = ("train", "inference")
@@ -33,6 +34,8 @@ class Graph(Layer):
     input_shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    order: str = "RGB"
+    resize: int | None = None
 
     def __init__(self) -> None:
         self._inputs: list[str] = []
