@@ -30,6 +30,7 @@ class Tensorlike:
 
     @value.setter
     def value(self, array: Any) -> None:
+        devices.of(array, type(self).__name__, "value")
         if tuple(array.shape) != self.shape:
             raise ShapeError(
                 f"{type(self).__name__}: got a value of shape {tuple(array.shape)}, expected "

@@ -29,6 +29,8 @@ from .conv import conv2d_weight as conv2d_weight
 from .cross_entropy import cross_entropy as cross_entropy
 from .cross_entropy import cross_entropy_backward as cross_entropy_backward
 from .dropout import dropout as dropout
+from .hardtanh import hardtanh as hardtanh
+from .hardtanh import hardtanh_backward as hardtanh_backward
 from .linear import linear as linear
 from .linear import linear_input as linear_input
 from .linear import linear_sgd as linear_sgd

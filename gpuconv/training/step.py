@@ -7,6 +7,7 @@ from .. import device as devices
 from ..cpu import keeping
 from ..errors import OptionError
 from ..layers import Layer
+from ..nodes import train_forward
 from ..random import Stream
 from .early import large
 from .folding import folded, state
@@ -68,7 +69,7 @@ class TrainStep:
         if tape is not None:
             self.prediction = tape.forward(images, rng)
         else:
-            self.prediction, saved = self.net.forward(images, train=True, rng=rng)
+            self.prediction, saved = train_forward(self.net, images, rng=rng)
         loss, kept = self.loss.forward(self.prediction, labels, train=True)
         gradient, _ = self.loss.backward(1.0, kept)
         with self.optimizer.taking(early):
