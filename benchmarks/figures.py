@@ -7,8 +7,8 @@ from math import exp, log
 from .cpu_vs_peers.ceilings import Ceilings
 from .measure import Timing
 
-MEASURED, WRONG, REFUSED, ABSENT, FAILED = (
-    *("measured", "wrong", "refuses", "not installed", "failed"),
+MEASURED, WRONG, REFUSED, ABSENT, FAILED, STATIC = (
+    *("measured", "wrong", "refuses", "not installed", "failed", "static"),
 )
 
 

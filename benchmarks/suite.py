@@ -17,6 +17,7 @@ from .contest import Contestant
 from .cpu_vs_peers.ceilings import Ceilings
 from .cpu_vs_peers.machine import machine
 from .figures import Row
+from .static_rows import StaticRow
 
 DEFAULT_SHAPES = "alexnet"
 
@@ -104,6 +105,7 @@ class Result:
     expected: int = 0  # cases
     done: int = 0
     environment: dict[str, Any] = field(default_factory=dict)
+    static: list[StaticRow] = field(default_factory=list)  # of GPU kernels that were not timed
 
 
 def environment(device: Device) -> dict[str, Any]:
