@@ -1,7 +1,7 @@
 """A rival in a process of its own: for one whose threads would spin in ours, and to see its memory.
 
-The parent writes a line for every run and reads the seconds that it took; at the end of its input
-the child prints the most memory that it ever held.
+The parent writes how many runs it wants and reads the seconds of one; at the end of its input the
+child prints the most memory that it ever held.
 """
 
 import json
@@ -9,8 +9,8 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
 
+from ..measure import Clocked, in_a_row
 from ..process import Process
 from . import nets
 from .nets import Call, Work
@@ -26,9 +26,14 @@ class Child(Process):
     def __init__(self, rival: str, work: Work, threads: int) -> None:
         super().__init__(__name__, rival, str(threads), json.dumps(asdict(work)))
 
-    def run(self) -> float:
-        """One run's seconds; raises RuntimeError if the process has ended."""
-        return float(self.ask("\n"))
+    def run(self, count: int = 1) -> float:
+        """Seconds of a run, the mean of ``count``; raises RuntimeError if the process has ended."""
+        return float(self.ask(f"{count}\n"))
+
+    @property
+    def rival(self) -> Clocked:
+        """For the harness."""
+        return Clocked(self.run)
 
     def peak(self) -> int | None:
         """End the process; the bytes that it held at most beyond an idle one's (Linux only)."""
@@ -97,10 +102,8 @@ def main(rival: str, threads: str, work: str) -> None:
         _forget_peak()
     before = _held("VmRSS") if LINUX else 0
     step = call(rival, Work(**json.loads(work)))
-    for _ in sys.stdin:
-        begin = perf_counter()
-        step()
-        print(perf_counter() - begin, file=answers, flush=True)
+    for count in sys.stdin:
+        print(in_a_row(step, int(count)), file=answers, flush=True)
     print(_held("VmHWM") - before if LINUX else -1, file=answers, flush=True)
 
 

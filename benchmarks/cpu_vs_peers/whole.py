@@ -8,7 +8,7 @@ from typing import Any
 
 from gpuconv import models
 
-from ..measure import Rivals, interleaved
+from ..measure import Rival, Rivals, interleaved
 from . import child, nets
 from .ceilings import Ceilings
 from .child import Child
@@ -25,10 +25,10 @@ def row(work: Work, threads: int, roof: Ceilings, *, seconds: float, rounds: int
     """Everything about one work, as plain values."""
     steps = dict(_here(work))
     losses = {name: _loss(step) for name, step in steps.items()} if work.is_training else {}
-    calls = {name: _quiet(step) for name, step in steps.items()}
+    calls: dict[str, Rival] = dict(steps)
     with ExitStack() as others:
         for name, rival in _elsewhere(work, threads):
-            calls[name] = others.enter_context(closing(rival)).run
+            calls[name] = others.enter_context(closing(rival)).rival
         rivals = interleaved(calls, seconds=seconds, rounds=rounds, rests=RESTS)
     timings = {name: asdict(rivals.timing(name)) for name in calls}
     flops = _flops(work) / rivals.timing(OURS).median
@@ -57,15 +57,6 @@ def _elsewhere(work: Work, threads: int) -> Iterator[tuple[str, Child]]:
     if work.is_training or find_spec(child.ORT) is None:
         return
     yield child.ORT, Child(child.ORT, work, threads)
-
-
-def _quiet(call: Call) -> Call:
-    """The call without its result, which ``interleaved`` would take for seconds."""
-
-    def quiet() -> None:
-        call()
-
-    return quiet
 
 
 def _loss(step: Call) -> float:
