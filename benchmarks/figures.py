@@ -7,8 +7,8 @@ from math import exp, log
 from .cpu_vs_peers.ceilings import Ceilings
 from .measure import Timing
 
-MEASURED, WRONG, REFUSED, ABSENT, FAILED = (
-    *("measured", "wrong", "refuses", "not installed", "failed"),
+MEASURED, WRONG, REFUSED, ABSENT, FAILED, STATIC = (
+    *("measured", "wrong", "refuses", "not installed", "failed", "static"),
 )
 
 
@@ -17,6 +17,7 @@ class Row:
     """Seconds of a call, its work, its workspace in bytes and its error in eps * scale.
 
     ``ratio``: how many times as long as the kernel that gpuconv takes by itself (``is_chosen``).
+    ``suite``: what kind of thing was timed. ``peak``: bytes that a process of its own held at most.
     ``roofline``: the share of what the ceilings allow; above 1 where the values fit in a cache.
     """
 
@@ -37,6 +38,15 @@ class Row:
     error: float | None = None
     allowed: float | None = None
     roofline: float | None = None
+    suite: str = "kernels"
+    peak: int | None = None
+
+    @property
+    def images(self) -> float | None:
+        """Images a second, of a whole net."""
+        if self.suite != "nets" or self.timing is None or self.batch is None:
+            return None
+        return self.batch / self.timing.median
 
     @property
     def gflops(self) -> float | None:
@@ -46,7 +56,7 @@ class Row:
     @property
     def gigabytes(self) -> float | None:
         """Billions of bytes a second, of those that must be moved at least."""
-        return self.bytes / self.timing.median / 1e9 if self.timing else None
+        return self.bytes / self.timing.median / 1e9 if self.timing and self.bytes else None
 
 
 def share(flops: int, moved: int, seconds: float, roof: Ceilings) -> float:
