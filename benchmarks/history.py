@@ -17,7 +17,7 @@ from .suite import Result
 QUIET = ("same", "within noise")
 CHANGE = 0.05  # of a median: less is not worth a word, however sure it is
 KEPT = ("case", "op", "problem", "batch", "name", "is_peer", "state", "note", "is_chosen", "ratio",
-        "workspace", "error", "roofline")  # fmt: skip
+        "workspace", "error", "roofline", "suite", "peak")  # fmt: skip
 Line = dict[str, Any]
 
 

@@ -53,7 +53,7 @@ def _passes(place: Place, *, is_first: bool, rounds: int) -> Iterator[dict[str, 
 
 
 def _row(place: Place, what: str, calls: Calls, rounds: int) -> dict[str, Any]:
-    rivals = interleaved({n: _quiet(c) for n, c in calls.items()}, seconds=SECONDS, rounds=rounds)
+    rivals = interleaved(calls, seconds=SECONDS, rounds=rounds)
     ratios = {name: rivals.ratio(name, OURS) for name in calls if name != OURS}
     return {
         "layer": place.name,
@@ -64,13 +64,6 @@ def _row(place: Place, what: str, calls: Calls, rounds: int) -> dict[str, Any]:
         "ratios": ratios | ({"best torch": min(ratios.values())} if ratios else {}),
         "flops": place.layer.flops(*place.shapes),
     }
-
-
-def _quiet(call: Callable[[], Any]) -> Callable[[], None]:
-    def quiet() -> None:
-        call()
-
-    return quiet
 
 
 def _ours(layer: Layer, xs: list[np.ndarray]) -> Calls:
