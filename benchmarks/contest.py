@@ -155,7 +155,7 @@ def check(
     """The contestant's row without its time, and what to time where it is right."""
     op = registry.get_op(case.op)
     row = Row(
-        case.name, case.op, str(case.problem), getattr(case.problem, "n", None), one.name,
+        case.name, case.op, str(case.problem), figures.batch_of(case.problem), one.name,
         one.is_peer, figures.MEASURED, flops=op.flops(case.problem), bytes=op.bytes(case.problem),
         allowed=one.allowed,
     )  # fmt: skip
