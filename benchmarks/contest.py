@@ -90,10 +90,10 @@ class OwnKernel:
             for name, out in zip(names, outs, strict=True)
         ]
         size = self.kernel.workspace(problem, self.device)
-        return plain, _bound(op, self.kernel, problem, self.device, given), size
+        return plain, bound(op, self.kernel, problem, self.device, given), size
 
 
-def _bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list) -> Rival:
+def bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list) -> Rival:
     """A call of the kernel alone: arrays and workspace are there before."""
     placed = [None if a is None else devices.to_device(a.copy(), device) for a in arrays]
     updates = dict(zip(op.updates, placed[len(op.ins) :], strict=True))

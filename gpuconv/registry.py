@@ -2,8 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 from threading import RLock
@@ -209,33 +208,6 @@ def registrations() -> int:
 
 
 _CHOSEN: dict[tuple, Kernel | str] = {}
-
-
-class _Noted(dict):
-    """In place of the answers: any problem has an idle kernel, and is noted."""
-
-    def __contains__(self, key: object) -> bool:
-        return True
-
-    def __missing__(self, key: tuple) -> Kernel:
-        idle = Kernel(key[0], "idle", "numpy", lambda outs, ins, problem, work: None)
-        return self.setdefault(key, idle)
-
-
-@contextmanager
-def tracing() -> Iterator[Callable[[], list[tuple[str, Problem]]]]:
-    """Compute nothing inside, and note what would be: gives a function that lists it so far.
-
-    Each op's name and problem stands there once, in the order of the first call. The values that
-    ops return are whatever the memory held. It holds for every thread of the process.
-    """
-    global _CHOSEN  # noqa: PLW0603 - what `choose` looks at without another question per call
-    kept, noted = _CHOSEN, _Noted()
-    _CHOSEN = noted
-    try:
-        yield lambda: list(dict.fromkeys(key[:2] for key in noted))
-    finally:
-        _CHOSEN = kept
 
 
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:

@@ -1,6 +1,7 @@
 """gpuconv kernels."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from .. import device as devices
 from .. import registry
 from ..errors import DeviceError
 from ._app import app, out, show
+from ._load import load
 
 BOUNDS = {"element": "", "plane": " of a plane's greatest"}  # what an error is measured against
 
@@ -32,8 +34,13 @@ def _reason(device: str) -> str | None:
 @app.command()
 def kernels(
     op: Annotated[str | None, typer.Argument(help="one op's kernels; default: every op's")] = None,
+    with_: Annotated[
+        list[Path] | None, typer.Option("--with", help="a Python file that registers kernels")
+    ] = None,
 ) -> None:
     """List the kernels of every op: which are available here, in the order they are tried."""
+    for file in with_ or []:
+        load(file, "kernels")
     why = devices.auto()[1]
     reasons = {name: _reason(name) for name in devices.NAMES if name != "auto"}
     names = [op] if op is not None else list(registry.ops())

@@ -25,7 +25,14 @@ def _workspace(problem: LinearSGDProblem, device: Device) -> int:
     return _own(problem, device) + kernel.workspace(problem.gradient, device)
 
 
-@linear_sgd.kernel("two_launches", backend="cuda", workspace=_workspace)
+def _cost(problem: LinearSGDProblem, device: Device) -> float:
+    """Seconds of both, as they predict them."""
+    parts = ((linear_weight, problem.gradient), (sgd, problem.step))
+    costs = (choose(op, part, device).cost(part, device) for op, part in parts)
+    return sum(cost or 0.0 for cost in costs)
+
+
+@linear_sgd.kernel("two_launches", backend="cuda", workspace=_workspace, cost=_cost)
 def run(outs, ins, problem, work):
     """dweight = dy^T @ x; then weight and velocity change in place."""
     (weight, velocity), (x, dy, lr) = outs, ins

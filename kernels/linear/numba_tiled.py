@@ -18,8 +18,6 @@ from gpuconv.device import Device
 from .._cpu_cost import arithmetic
 from .op import LinearProblem, linear, linear_input, linear_sgd, linear_weight
 
-RATE = 8e10  # FLOPs a second of one core
-
 
 def _refuses(problem: LinearProblem, device: Device) -> str | None:
     known = problem.epilogue in ("", "relu")
@@ -51,7 +49,7 @@ def _weight_workspace(problem: LinearProblem, device: Device) -> int:
     precisions=("fp32",),
     refuses=_refuses,
     workspace=_forward_workspace,
-    cost=arithmetic(linear, "numba", RATE),
+    cost=arithmetic(linear, "numba", "rows"),
 )
 def forward(outs, ins, problem, work):
     """y = x @ weight^T + bias, with ReLU before y is stored."""
@@ -68,7 +66,7 @@ def forward(outs, ins, problem, work):
     records=True,
     precisions=("fp32",),
     workspace=_input_workspace,
-    cost=arithmetic(linear_input, "numba", RATE),
+    cost=arithmetic(linear_input, "numba", "rows"),
 )
 def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
@@ -85,7 +83,7 @@ def input_gradient(outs, ins, problem, work):
     records=True,
     precisions=("fp32",),
     workspace=_weight_workspace,
-    cost=arithmetic(linear_weight, "numba", RATE),
+    cost=arithmetic(linear_weight, "numba", "rows"),
 )
 def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
@@ -105,7 +103,7 @@ def weight_gradient(outs, ins, problem, work):
     precisions=("fp32",),
     refuses=lambda problem, device: None if problem.n else "has no rows to add up",
     workspace=_weight_workspace,
-    cost=arithmetic(linear_sgd, "numba", RATE),
+    cost=arithmetic(linear_sgd, "numba", "rows"),
 )
 def step(outs, ins, problem, work):
     """dweight = dy^T @ x, piece by piece; the bits are those of linear_weight and sgd."""
