@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gpuconv.plans.files import NONE, VARIABLE
+
 PAGE = Path(__file__).parent.parent / "docs" / "choosing.md"
 PAIR = re.compile(r"^```bash\n([^\n]+)\n```\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -21,7 +23,7 @@ def printed(command: str) -> str:
     words = shlex.split(command)
     settings = dict(word.split("=", 1) for word in words[: words.index("gpuconv")])
     line = [sys.executable, "-m", "gpuconv", *words[words.index("gpuconv") + 1 :]]
-    environment = {**os.environ, **settings}
+    environment = {**os.environ, VARIABLE: NONE, **settings}  # a plan is one machine's
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
     return "".join(f"{text.rstrip()}\n" for text in done.stdout.splitlines())
 

@@ -16,6 +16,8 @@ from typing import Any
 from gpuconv import battery, models, registry
 from gpuconv.candidates import Candidate, candidates
 from gpuconv.device import CPU
+from gpuconv.limits import limits
+from gpuconv.plans import Plan
 from gpuconv.problem import Problem
 from gpuconv.registry import Op
 from gpuconv.training.planned import calls
@@ -89,7 +91,8 @@ def wanted(
                     continue
                 seen.add(key)
                 op = registry.get_op(call.op)
-                able = [one for one in candidates(op, problem, CPU) if not one.refused]
+                with limits(plan=Plan()):  # predictions are scored, not what was measured
+                    able = [one for one in candidates(op, problem, CPU) if not one.refused]
                 if len(able) > 1:
                     is_planned = problem == call.problem
                     yield name, f"{call.layer} {call.phase}", op, problem, is_planned, able

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from . import plans
 from .device import Device
 from .errors import KernelError
 from .limits import Limits, current_limits
@@ -46,17 +47,16 @@ def candidates(
     problem: Problem,
     device: Device,
     algorithm: str | None = None,
-    measured: Mapping[str, float] | None = None,
 ) -> list[Candidate]:
     """The op's kernels on the device: the chosen one, then by expected time, then who refuses.
 
-    ``algorithm`` as in ``choose``; the limits in force hold. ``measured``: seconds by a kernel's
-    full name. Where no kernel takes the problem, none is chosen. Raises KernelError for an
-    algorithm that is not there.
+    ``algorithm`` as in ``choose``; the limits and the plan in force hold. Where no kernel takes the
+    problem, none is chosen. Raises KernelError for an algorithm that is not there.
     """
     here = [kernel for kernel in op.kernels() if device.kind in kernel.devices]
     asked = algorithm or current_limits().plan.get(op.name)
-    limits, given = current_limits(), measured or {}
+    limits = current_limits()
+    entry = (limits.measured or plans.usual()).entry(op.name, problem, device) or plans.Entry("")
     refusals = {k.name: k.objection(problem, device, limits) for k in here}
     try:
         chosen = choose(op, problem, device, algorithm)
@@ -65,10 +65,10 @@ def candidates(
             raise  # the name is wrong, whatever the problem
         chosen = None
     found = [
-        _candidate(op, kernel, chosen, refusals[kernel.name], problem, device, given)
+        _candidate(op, kernel, chosen, refusals[kernel.name], problem, device, entry.seconds)
         for kernel in here
     ]
-    told = [_told(one, found, asked) for one in found]
+    told = [_told(one, found, asked, entry.kernel) for one in found]
     return sorted(told, key=lambda one: _order(one, here))
 
 
@@ -107,25 +107,34 @@ def _candidate(
     return Candidate(kernel, mine, False, "", error, cost, measured.get(kernel.name), size)
 
 
-def _told(one: Candidate, found: list[Candidate], asked: str | None) -> Candidate:
+def _told(one: Candidate, found: list[Candidate], asked: str | None, planned: str) -> Candidate:
     """The same with its reason, which a refusal has already."""
     if one.refused:
         return one
     able = [other for other in found if not other.refused]
-    reason = _why(one, able, asked) if one.chosen else _why_not(one, able, asked)
+    reason = _why(one, able, asked, planned) if one.chosen else _why_not(one, able, asked)
     return replace(one, reason=reason)
 
 
-def _why(one: Candidate, able: list[Candidate], asked: str | None) -> str:
+def _why(one: Candidate, able: list[Candidate], asked: str | None, planned: str) -> str:
     if asked is not None and len(_named([one.kernel], asked)):
         return f"asked for as {asked!r}"
     if len(able) == 1:
         return "the only one that takes it"
-    if one.measured is not None:
-        return "the fastest that was measured"
+    if one.name == planned:
+        return _why_planned(one, able)
     if one.predicted is None:
         return f"the first by rank ({one.kernel.rank}); none predicts its time"
     return "the lowest predicted time"
+
+
+def _why_planned(one: Candidate, able: list[Candidate]) -> str:
+    if one.measured is None:
+        return "the plan names it"
+    others = [other.measured for other in able if other.measured is not None]
+    if min(others) < one.measured:
+        return "the plan's: nothing is faster beyond the noise"
+    return "the fastest that was measured"
 
 
 def _why_not(one: Candidate, able: list[Candidate], asked: str | None) -> str:

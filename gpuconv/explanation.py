@@ -1,6 +1,6 @@
 """Which kernel each call of a net takes, what else there was, and why: ``gcv.explain``."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -21,7 +21,6 @@ from .problem import Problem
 from .shapes import Shape, integer
 from .training.planned import Call, calls
 
-Measured = Callable[[str, Problem], Mapping[str, float]]
 CPU_WORDS = "of one core with {}"
 GPU_WORDS = "round figures of an H100's size"
 
@@ -168,15 +167,14 @@ def explain(
     train: bool = False,
     device: str | Device = "auto",
     loss: Layer | None = None,
-    measured: Measured | None = None,
 ) -> Explanation:
     """Which kernel each call of a pass takes, which others there were, and why.
 
     ``net``: a net, or a model's name. ``shapes``: of its inputs, without the batch; default: the
     model's. ``train``: forward, loss and backward, without the update; else what ``InferenceStep``
     does. ``device``: "cpu", "cuda", "emulated", "auto", or an architecture such as "sm_90" of a GPU
-    that need not be here. The limits in force hold. ``measured(op, problem)`` gives seconds by
-    kernel. Nothing is computed. Raises OptionError, DeviceError or ShapeError.
+    that need not be here. The limits and the plan in force hold. Nothing is computed. Raises
+    OptionError, DeviceError or ShapeError.
     """
     title = net if isinstance(net, str) else type(net).__name__
     if isinstance(net, str):
@@ -189,7 +187,7 @@ def explain(
     made = calls(net, *batch, train=train, device=here, loss=loss)
     what = "training step" if train else "inference"
     title = f"{title}, {what}, batch {count}, on {described(here)}"
-    return explained(made, here, title, measured)
+    return explained(made, here, title)
 
 
 def _input_of(net: Layer) -> tuple[Shape, ...]:
@@ -199,21 +197,18 @@ def _input_of(net: Layer) -> tuple[Shape, ...]:
     return (shape,)
 
 
-def explained(
-    asked: Iterable[Call], device: Device, title: str, measured: Measured | None = None
-) -> Explanation:
+def explained(asked: Iterable[Call], device: Device, title: str) -> Explanation:
     """The candidates of these calls; equal ones of several layers are one line."""
     found: dict[Call, list[str]] = {}
     for call in asked:
         found.setdefault(replace(call, layer=""), []).append(call.layer)
-    lines = tuple(_line(tuple(who), call, device, measured) for call, who in found.items())
+    lines = tuple(_line(tuple(who), call, device) for call, who in found.items())
     return Explanation(title, device, ceiling(device), lines)
 
 
-def _line(layers: tuple[str, ...], call: Call, device: Device, measured: Measured | None) -> Line:
+def _line(layers: tuple[str, ...], call: Call, device: Device) -> Line:
     op, problem = registry.get_op(call.op), call.problem
-    known = measured(call.op, problem) if measured else None
-    found = tuple(candidates(op, problem, device, call.algorithm, known))
+    found = tuple(candidates(op, problem, device, call.algorithm))
     is_taken = any(one.chosen for one in found)
     hints = () if is_taken else tuple(relaxed(op, problem, device))
     size = op.flops(problem), op.bytes(problem)

@@ -4,15 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plan_parts import KEY, PROBLEM, own_choices
 
 import gpuconv as gcv
 from gpuconv import device, errors, explanation, models, registry
 from gpuconv.candidates import candidates
 from gpuconv.kernels.conv2d.op import Conv2dProblem
 from gpuconv.layers import BatchNorm2d, Conv2d, ReLU
+from gpuconv.plans import Entry, Plan, key
 from gpuconv.training.planned import FORK, calls
 
+__all__ = ["own_choices"]
 CPU = device.CPU
+CONV2D = registry.get_op("conv2d")
 CONV = Conv2dProblem(2, 3, 9, 9, 4, 3, 3)
 DECLARED = {"rank": 1, "backend": "numpy"}
 
@@ -79,11 +83,23 @@ def test_what_was_asked_for_and_what_was_measured_go_before_a_prediction():
     assert asked["numpy:im2col"].reason == "'direct' was asked for"
     with gcv.limits(plan={"conv2d": "numpy:im2col"}):
         assert by_name("conv2d", CONV)["numpy:im2col"].reason == "asked for as 'numpy:im2col'"
-    first, second, *_ = candidates(registry.get_op("conv2d"), CONV, CPU)
-    known = by_name("conv2d", CONV, None, {first.name: 0.25, second.name: 0.5})
-    assert known[first.name].reason == "the fastest that was measured"
-    assert known[second.name].reason == "measured: 2.00 times as long"
-    assert known[second.name].seconds == 0.5
+
+
+@pytest.mark.usefixtures("own_choices")
+def test_a_plan_goes_before_a_prediction_and_shows_what_it_measured():
+    first, second, third, *_ = (one.name for one in candidates(CONV2D, PROBLEM, CPU))
+    seconds = {first: 0.5, second: 0.25}
+    with gcv.limits(plan=Plan().having(CPU, {KEY: Entry(second, seconds)})):
+        found = by_name("conv2d", PROBLEM)
+        assert next(iter(found)) == second
+        assert found[second].reason == "the fastest that was measured"
+        assert (found[first].reason, found[first].seconds) == ("measured: 2.00 times as long", 0.5)
+        assert found[third].measured is None
+    with gcv.limits(plan=Plan().having(CPU, {KEY: Entry(first, seconds)})):
+        reason = by_name("conv2d", PROBLEM)[first].reason
+        assert reason == "the plan's: nothing is faster beyond the noise"
+    with gcv.limits(plan=Plan().having(CPU, {KEY: Entry(second)})):
+        assert by_name("conv2d", PROBLEM)[second].reason == "the plan names it"
 
 
 def test_a_wrong_name_is_an_error_and_an_impossible_limit_is_not():
@@ -184,11 +200,15 @@ def test_an_explanation_adds_up_and_reads():
     assert f"* {line.chosen.name}" in text
 
 
-def test_a_measured_time_goes_before_a_predicted_one():
-    found = gcv.explain("lenet5", device="cpu", measured=lambda op, problem: {"numba:direct": 0.5})
-    conv = next(line for line in found.lines if line.op == "conv2d")
-    assert conv.chosen.name == "numba:direct"
-    assert (conv.chosen.seconds, conv.seconds) == (0.5, 0.5)
+@pytest.mark.usefixtures("own_choices")
+def test_a_measured_time_counts_in_an_explanation():
+    net = gcv.Sequential(Conv2d(3, 4, 3))
+    line = gcv.explain(net, (3, 8, 8), batch_size=2, device="cpu").lines[0]
+    entry = Entry("numba:direct", {"numba:direct": 0.5})
+    with gcv.limits(plan=Plan().having(CPU, {key(line.op, line.problem): entry})):
+        found = gcv.explain(net, (3, 8, 8), batch_size=2, device="cpu")
+    assert found.lines[0].chosen.measured == 0.5
+    assert found.seconds == 0.5
 
 
 def test_explain_takes_a_net_and_says_what_it_misses():

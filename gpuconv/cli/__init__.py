@@ -10,6 +10,7 @@ from . import models as _models  # noqa: F401
 from . import predict as _predict  # noqa: F401
 from . import summary as _summary  # noqa: F401
 from . import train as _train  # noqa: F401
+from . import tune as _tune  # noqa: F401
 from ._app import app as app
 
 

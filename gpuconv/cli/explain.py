@@ -15,12 +15,14 @@ from ..benchmarks.launches import launches
 from ..benchmarks.page import explained as pages
 from ..device import Device
 from ..errors import OptionError
-from ..explanation import Explanation, Measured
+from ..explanation import Explanation
 from ..formats import BLOCKED, native
 from ..limits import PRECISIONS, limits
 from ..training.planned import BACKWARD, FORWARD, Call
 from ._app import app, out, show
-from ._device import plan
+from ._device import PLAN
+from ._device import measured as tuned
+from ._device import plan as named
 from ._explain_table import Launches, footer, lines, totals
 from ._load import load
 
@@ -53,6 +55,7 @@ def explain(
     algorithm: Annotated[
         str | None, typer.Option(help="ask for kernels: conv2d=direct,linear=numpy:matmul")
     ] = None,
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     max_workspace: Annotated[
         int | None, typer.Option(min=0, help="bytes that a call may take besides its arrays")
     ] = None,
@@ -72,7 +75,8 @@ def explain(
     `gpuconv explain alexnet --train` goes through every call of a training step as it is made: in
     its format, with what is fused into it. The chosen kernel has a star; a kernel that refuses says
     why. Nothing is computed and nothing is timed: `ms` are predicted from operations, bytes and
-    calls, and "% of roofline" is what that is of the least time that the ceilings allow.
+    calls, unless `gpuconv tune` measured them before, and "% of roofline" is what that is of the
+    least time that the ceilings allow.
 
     `gpuconv explain alexnet --device sm_90` needs no GPU: what each launch needs was found by
     compiling.
@@ -84,7 +88,7 @@ def explain(
     _require_writable(html)
     here = core.named(device)
     asked = {"max_workspace": max_workspace, "max_error": max_error, "precision": precision}
-    with limits(**asked, plan=plan(algorithm, here.kind)):
+    with limits(**asked, plan=named(algorithm, here.kind)), limits(plan=tuned(plan)):
         found = _explanation(what, op or [], train, here, batch_size)
         launched = _launches(found, here)
     if html is not None:
@@ -110,16 +114,15 @@ def _is_pass(what: str) -> bool:
 def _explanation(
     what: str, ops: list[str], train: bool, here: Device, batch_size: int | None
 ) -> Explanation:
-    measured: Measured | None = None
     for name in ops:
         if name not in registry.ops():
             raise OptionError(unknown("op", name, registry.ops(), "explain"))
     full = what if "=" in what else known_shape(what, "explain")
     if full not in models.models():
         made = list(_of_shapes(full, ops or _convolutions(train), here, batch_size))
-        return core.explained(made, here, f"{full} on {core.described(here)}", measured)
+        return core.explained(made, here, f"{full} on {core.described(here)}")
     count = batch_size or (batch_for(full) if train else 1)
-    found = core.explain(full, train=train, device=here, batch_size=count, measured=measured)
+    found = core.explain(full, train=train, device=here, batch_size=count)
     kept = tuple(line for line in found.lines if not ops or line.op in ops)
     if not kept:
         listed = ", ".join(dict.fromkeys(line.op for line in found.lines))

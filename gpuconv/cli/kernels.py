@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from .. import device as devices
-from .. import registry
+from .. import kernel_files, registry
 from ..errors import DeviceError
 from ._app import app, out, show
 from ._load import load
@@ -58,5 +58,5 @@ def kernels(
     out.print(f"device: {why}")
     for reason in filter(None, reasons.values()):
         out.print(reason)
-    for module, package in registry.MISSING.items():
+    for module, package in kernel_files.MISSING.items():
         out.print(f"not loaded: {module} (needs the package {package})")
