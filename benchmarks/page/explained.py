@@ -5,7 +5,7 @@ from html import escape
 
 from gpuconv.explanation import Explanation, Line
 
-from . import svg
+from . import names, svg
 from .report import document, section
 
 TIMES = (
@@ -59,7 +59,7 @@ def times(found: Explanation) -> str:
     ]
     box = f'viewBox="0 0 {svg.WIDTH} {ROW * len(rows) + 4}" role="img"'
     drawn = f'<svg {box} aria-label="time of each layer">{"".join(rows)}</svg>'
-    return f'<div class="plot">{drawn}</div>{_legend(ops, True)}'
+    return f'<div class="plot">{drawn}</div>{_legend(ops, "square")}'
 
 
 def _ops(found: Explanation) -> list[str]:
@@ -70,13 +70,15 @@ def _ops(found: Explanation) -> list[str]:
     return sorted(total, key=lambda op: -total[op])
 
 
-def _colour(ops: list[str], op: str) -> int:
-    return min(ops.index(op), svg.COLOURS - 1)
+def _colour(ops: list[str], op: str) -> str:
+    return names.css(min(ops.index(op), svg.COLOURS - 1))
 
 
-def _legend(ops: list[str], is_bar: bool) -> str:
+def _legend(ops: list[str], kind: str) -> str:
+    """A colour for each op, the last for all of the rest."""
     named, rest = ops[: svg.COLOURS - 1], ops[svg.COLOURS - 1 :]
-    return svg.legend([(op, is_bar) for op in (*named, *([", ".join(rest)] if rest else []))])
+    shown = [*named, *([", ".join(rest)] if rest else [])]
+    return svg.legend([(op, names.css(number), kind) for number, op in enumerate(shown)])
 
 
 def _bar(
@@ -90,7 +92,7 @@ def _bar(
         shape = f'<rect x="{x:.1f}" y="{top}" width="{scale * seconds:.2f}" height="{ROW - 4}"'
         colour = _colour(ops, line.op)
         made.append(
-            f'<g class="c{colour}">{shape} fill="currentColor"><title>{escape(words)}</title>'
+            f'<g class="{colour}">{shape} fill="currentColor"><title>{escape(words)}</title>'
             "</rect></g>"
         )
         x += scale * seconds
@@ -118,8 +120,9 @@ def roofline(found: Explanation) -> str:
     marks = [
         svg.mark(axes, point, _colour(ops, line.op), _words(line, point)) for line, point in shown
     ]
-    drawn = svg.picture(axes, [svg.line(axes, path, "roof"), *marks], "rooflines")
-    return f'<div class="plot">{drawn}</div>{_legend(ops, False)}'
+    words = f"{len(marks)} chosen kernels; the roof is {top:.4g} GFLOP/s"
+    drawn = svg.picture(axes, [svg.line(axes, path, "roof"), *marks], "Rooflines", words)
+    return drawn + _legend(ops, "disc")
 
 
 def _words(line: Line, point: svg.Point) -> str:
