@@ -12,6 +12,7 @@ from .. import figures
 from ..measure import Rivals, interleaved
 from .ceilings import Ceilings
 from .child import ORT, Child
+from .layers import CLOSE
 from .nets import BASELINE, OURS, TORCH, Work
 
 RIVALS = {
@@ -19,7 +20,6 @@ RIVALS = {
     BASELINE: (),
 }  # fmt: skip
 RESTS = 4  # before each rival: OpenBLAS's threads spin for 2^28 cycles, a tenth of a second
-CLOSE = 2e-3  # of the largest number: how far answers may lie apart, float32 against float32
 
 
 @dataclass(frozen=True)
