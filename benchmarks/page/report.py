@@ -5,8 +5,8 @@ from html import escape
 
 from ..figures import MEASURED
 from ..history import Line, lines
-from ..suite import Result
-from . import gpu, past, plots, svg, tables
+from ..suite import KERNELS, Result
+from . import gpu, nets, past, plots, svg, tables
 from .style import CSS
 
 MARKS = (
@@ -38,22 +38,24 @@ def _parts(result: Result, kept: list[Line]) -> Iterator[str]:
 
 def _sections(result: Result, kept: list[Line]) -> Iterator[tuple[str, str, str]]:
     """Title, words and inside, which may be empty."""
-    rows = [row for row in result.rows if row.state == MEASURED]
+    every = [row for row in result.rows if row.suite == KERNELS]
+    rows = [row for row in every if row.state == MEASURED]
+    yield from ((title, nets.WHOLE, inside) for title, inside in nets.suites(result.rows))
     if rows:
-        yield "Against the peers", MARKS, tables.speedups(result.rows)
+        yield "Against the peers", MARKS, tables.speedups(every)
         yield "Rooflines", plots.ROOFLINE, plots.roofline(rows, result.roof)
         yield "From the plainest to the best", plots.LADDER, plots.ladder(rows)
         yield "Errors beside times", plots.ERRORS, plots.errors(rows)
         yield "Time against batch size", BATCHES, plots.batches(rows)
-        yield "History", past.HISTORY, past.history(_with_this(result, kept))
+    yield "History", past.HISTORY, past.history(_with_this(result, kept))
     yield "GPU kernels, static", gpu.STATIC, gpu.static(result.static)
-    yield "Every figure", tables.FIGURES, tables.every(result.rows)
+    yield "Every figure", tables.FIGURES, tables.every(every)
 
 
 def _with_this(result: Result, kept: list[Line]) -> list[Line]:
     """What was kept, and this run, which may be among it."""
     is_kept = any(line["date"] == result.environment["date"] for line in kept)
-    return kept if is_kept or not kept else [*kept, *lines(result)]
+    return kept if is_kept or not kept else [*kept, *lines(result, result.rows)]
 
 
 def _section(title: str, words: str, inside: str) -> str:
