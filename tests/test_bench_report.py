@@ -85,6 +85,12 @@ def test_the_page_needs_nothing_else_and_is_well_formed():
     assert 'name="viewport"' in text
 
 
+def test_a_busy_machine_is_told_before_any_figure():
+    text = page(result(*ROWS, busy_cores=4.3))
+    assert 0 < text.find("4.3 cores were busy") < text.index("<section")
+    assert "cores were busy" not in page(result(*ROWS, busy_cores=0.4)) + page(result(*ROWS))
+
+
 def test_what_users_wrote_is_text():
     text = page(result(*ROWS))
     assert "<b> is wrong" not in text

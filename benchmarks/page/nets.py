@@ -6,6 +6,7 @@ from html import escape
 from ..figures import MEASURED, Row
 from ..suite import KERNELS
 from .names import short, title
+from .tables import marked, verdict
 
 WHOLE = (
     'Each line is a rival. "rival / ours" says how many times as much as gpuconv it takes: of time '
@@ -58,8 +59,6 @@ def _figures(row: Row) -> Iterator[str]:
 
 
 def _ratio(row: Row) -> str:
-    if row.ratio is None or not row.is_peer:
-        return f"<td>{'' if row.ratio is None else f'{row.ratio:.2f}'}</td>"
-    shown = round(row.ratio, 2)
-    kind = "slower" if shown < 1 else "faster" if shown > 1 else ""
-    return f"<td class='{kind}'>{row.ratio:.2f}{' ▼' if shown < 1 else ''}</td>"
+    if row.ratio is None:
+        return "<td></td>"
+    return f"<td{f' {verdict(row.ratio)}' if row.is_peer else ''}>{marked(row.ratio)}</td>"

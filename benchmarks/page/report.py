@@ -14,6 +14,7 @@ MARKS = (
     "median over rounds in turn, for the fastest of a library's formats or kernels. Above 1 "
     "gpuconv is faster; a triangle marks where it is slower. Rest on a cell to read more."
 )
+BUSY = 0.5  # cores
 BATCHES = "Milliseconds for each image: a falling line gains from a larger batch."
 
 
@@ -77,9 +78,21 @@ def _head(result: Result) -> str:
         "system": escape(f"{here['system']}, Python {here['python']}"),
         "date": escape(here["date"]),
     }
-    if result.done < result.expected:
-        facts["interrupted"] = f"after {result.done} of {result.expected} cases"
-    if result.device == "cpu":
-        facts["not here"] = "no GPU was timed"
+    facts |= dict(_warnings(result))
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts.items())
     return f"<h1>gpuconv bench</h1><dl>{listed}</dl>"
+
+
+def _warnings(result: Result) -> Iterator[tuple[str, str]]:
+    """What a reader should know before any figure."""
+    busy = result.environment.get("busy_cores") or 0
+    if busy > BUSY:
+        words = (
+            f"{busy} cores were busy with other work when this began: who waits for a core looks "
+            "slow, peers most of all, whose threads spin"
+        )
+        yield "beware", f"<strong>{words}</strong>"
+    if result.done < result.expected:
+        yield "interrupted", f"after {result.done} of {result.expected} cases"
+    if result.device == "cpu":
+        yield "not here", "no GPU was timed"
