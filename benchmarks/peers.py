@@ -12,6 +12,8 @@ from typing import Any
 
 from gpuconv.problem import Problem
 
+from .measure import FLUSH, Clocked
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -84,6 +86,38 @@ def call(peer: Peer, op: str, problem: Problem, ins: list[Any]) -> Callable[[], 
             for t in tensors
         ]
     return lambda: _CALLS[op](torch, problem, *tensors)
+
+
+def on_gpu(
+    peer: Peer, op: str, problem: Problem, ins: list[Any]
+) -> tuple[Callable[[], Any], Clocked]:
+    """The op on PyTorch's GPU: a call that gives its outs, and the same by the GPU's own clock.
+
+    The caches are cold before each call, as for our kernels.
+    """
+    import torch
+
+    scratch = torch.empty(FLUSH, dtype=torch.uint8, device="cuda")
+    run = call(peer, op, problem, [a if a is None else torch.from_numpy(a).cuda() for a in ins])
+
+    def outs() -> Any:
+        with settings(peer):
+            return run()
+
+    def seconds(count: int) -> float:
+        total = 0.0
+        with settings(peer):
+            for _ in range(count):
+                scratch.zero_()
+                begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+                begin.record()
+                run()
+                end.record()
+                end.synchronize()
+                total += begin.elapsed_time(end) / 1e3
+        return total / count
+
+    return outs, Clocked(seconds)
 
 
 def to_array(result: Any) -> Any:

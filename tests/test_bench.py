@@ -136,9 +136,37 @@ def test_a_peer_that_is_not_installed_is_a_row(monkeypatch):
     assert (row.state, row.note) == ("not installed", "the package no_such_package")
 
 
+@pytest.mark.parametrize(
+    ("library", "kind", "state", "word"),
+    [
+        ("cudnn", "cpu", "no GPU", "--device cuda"),
+        ("torch", "cuda", "refuses", "computes on the CPU"),
+        ("onnxruntime", "cuda", "refuses", "--against cudnn"),
+    ],
+)
+def test_cpu_peers_and_gpu_kernels_never_stand_side_by_side(library, kind, state, word):
+    why = guests.absent(library, device.Device(kind))
+    assert why.state == state
+    assert word in str(why)
+
+
+def test_a_peer_that_has_no_gpu_is_a_row(monkeypatch):
+    with guests.guests(["cudnn"], 1) as present:
+        (row,) = rows(case(), guests.invited(present, "relu")).values()
+    assert (row.name, row.state, row.timing) == ("cudnn", "no GPU", None)
+
+
+def test_ways_that_make_no_difference_are_left_out():
+    ways = ("fp32 NCHW", "fp32 NHWC", "tf32 NCHW", "tf32 NHWC")
+    found = [guests.Guest("cudnn", way, None, None) for way in ways]
+    assert [g.way for g in guests.invited(found, "conv2d")] == list(ways)
+    assert [g.way for g in guests.invited(found, "relu")] == ["fp32 NCHW"]
+    assert [g.way for g in guests.invited(found, "max_pool2d")] == ["fp32 NCHW", "fp32 NHWC"]
+
+
 def test_a_child_answers_in_lines(monkeypatch, tmp_path):
     relu_problem = case().problem
-    monkeypatch.setattr(guests, "_made", lambda *_: lambda: np.ones((2, 3, 4, 5), np.float32))
+    monkeypatch.setattr(guests, "_made", lambda *_: [lambda: np.ones((2, 3, 4, 5), "f4")] * 2)
     out = tmp_path / "outs.npz"
     wanted = {"op": "relu", "problem": vars(relu_problem), "way": "NCHW", "out": str(out)}
     asked = [json.dumps(wanted), json.dumps(["NCHW", 3]), json.dumps({**wanted, "op": "nothing"})]
