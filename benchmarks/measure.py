@@ -21,7 +21,7 @@ BURST = 0.02  # seconds of calls in a row that count as one sample
 WARM = 5  # more calls before the first that counts, where they are short
 LEAST = 3  # rounds
 SLOW = 10  # times the fastest rival: further rounds would tell little
-LONG = 1.0  # seconds: so long a call needs no second one for a warm-up
+LONG = 1.0  # seconds: so long a call needs no other one to warm up
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
 
 
@@ -99,24 +99,24 @@ def interleaved(
 
     Some calls of each come first and do not count. Short calls are made several times in a row and
     count as their mean, without the first, which has to wake the threads of its library. A rival
-    that takes more than SLOW times as long as the fastest leaves after three rounds. ``rests`` is
-    how long a rest there is between two rivals, in units of REST.
+    that takes more than SLOW times as long as the fastest leaves after three samples; one that
+    takes longer than LONG needs no warm-up beside its check, and its first call counts. ``rests``
+    is how long a rest there is between two rivals, in units of REST.
     """
     lengths = {name: _length(call) for name, call in calls.items()}
-    samples: dict[str, list[float]] = {name: [] for name in calls}
+    samples = {name: [length] if length > LONG else [] for name, length in lengths.items()}
     begin, done, present = perf_counter(), 0, list(calls)
     while done < LEAST or (done < rounds and perf_counter() - begin < seconds):
         for name in present:
             sleep(rests * REST)
             samples[name].append(_burst(calls[name], lengths[name]))
         done += 1
-        if done == LEAST:
-            present = [n for n in present if not _is_slow(lengths[n], min(lengths.values()))]
+        present = [n for n in present if len(samples[n]) < LEAST or not _is_slow(n, lengths)]
     return Rivals(samples)
 
 
-def _is_slow(length: float, fastest: float) -> bool:
-    return length > max(BURST, SLOW * fastest)
+def _is_slow(name: str, lengths: Mapping[str, float]) -> bool:
+    return lengths[name] > max(BURST, SLOW * min(lengths.values()))
 
 
 def _length(call: Rival) -> float:

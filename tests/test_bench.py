@@ -115,8 +115,10 @@ def test_the_truth_is_the_reference_and_numpys_kernel_says_the_same(name, monkey
     loops = values.truth(op, problem, arrays)
     monkeypatch.setattr(values, "LOOPS", -1)
     fast = values.truth(op, problem, arrays)
-    for one, other in zip((*loops.outs, *loops.scales), (*fast.outs, *fast.scales), strict=True):
+    for one, other in zip(loops.outs, fast.outs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    for one, other in zip(loops.scales, fast.scales, strict=True):  # magnitudes: float32 will do
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-12)
 
 
 def test_values_of_a_benchmark_are_finite():
