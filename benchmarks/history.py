@@ -144,7 +144,8 @@ def _median(timing: Timing | None) -> float:
 
 def _within(now: Any, then: Line) -> float:
     """Half of both runs' quartile distances, over their medians; without them, of the range."""
-    was = Timing(**{f.name: then.get(f.name) for f in fields(Timing)})
+    kept: dict[str, Any] = {f.name: then.get(f.name) for f in fields(Timing)}
+    was = Timing(**kept)
     return sum(_distance(timing) / timing.median for timing in (now, was)) / 2
 
 

@@ -56,6 +56,8 @@ def refuses(op: str, problem: Any) -> str | None:
     """Why PyTorch has no counterpart of this problem, or None."""
     if op not in CALLS:
         return f"no counterpart of {op} is written down (benchmarks/torch_ops.py)"
+    if problem.epilogue not in ("", "relu"):
+        return f"{op} with the epilogue {problem.epilogue} is several calls"
     if any(before != after for before, after in getattr(problem, "padding", ())):
         return f"{op} pads both sides alike"
     return None
@@ -88,6 +90,8 @@ def call(peer: Peer, op: str, problem: Problem, ins: list[Any]) -> Callable[[], 
         ]
     if op in PREPARED:
         tensors = PREPARED[op](torch, problem, *tensors)
+    if problem.epilogue == "relu":
+        return lambda: torch.relu_(CALLS[op](torch, problem, *tensors))
     return lambda: CALLS[op](torch, problem, *tensors)
 
 
@@ -126,3 +130,22 @@ def on_gpu(
 def to_array(result: Any) -> Any:
     """A peer's result as NumPy's, in NCHW."""
     return result.contiguous().cpu().numpy()
+
+
+def main() -> None:
+    """Print which ops have a counterpart, in PyTorch and in onnxruntime."""
+    from gpuconv import registry
+
+    from . import onnx_ops
+
+    for name in registry.ops():
+        found = [
+            library
+            for library, ops in (("torch", CALLS), ("onnxruntime", onnx_ops.NODES))
+            if name in ops
+        ]
+        print(f"{name:30} {', '.join(found) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
