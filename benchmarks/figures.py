@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, log
+from typing import Any
 
 from .cpu_vs_peers.ceilings import Ceilings
 from .measure import Timing
@@ -57,6 +58,13 @@ class Row:
     def gigabytes(self) -> float | None:
         """Billions of bytes a second, of those that must be moved at least."""
         return self.bytes / self.timing.median / 1e9 if self.timing and self.bytes else None
+
+
+def batch_of(problem: Any) -> int | None:
+    """How many images a problem has: its ``n``, or the first of its ``shape``; None of neither."""
+    shape = getattr(problem, "shape", ())
+    found = getattr(problem, "n", shape[0] if shape else None)
+    return None if found is None else int(found)
 
 
 def share(flops: int, moved: int, seconds: float, roof: Ceilings) -> float:

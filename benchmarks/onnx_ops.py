@@ -23,9 +23,7 @@ def call(op: str, problem: Problem, arrays: list[Any], threads: int) -> Callable
         why = "onnxruntime does not train" if op.endswith(GRADIENTS) else "none is written down"
         raise Refused(figures.REFUSED, f"no counterpart of {op}: {why} (benchmarks/onnx_ops.py)")
     if problem.epilogue:
-        raise Refused(
-            figures.REFUSED, f"{op} with {problem.epilogue} is several nodes"
-        )
+        raise Refused(figures.REFUSED, f"{op} with {problem.epilogue} is several nodes")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     model = _model(op, problem, arrays)

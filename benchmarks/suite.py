@@ -209,6 +209,6 @@ def environment(device: Device) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device),
         "blas_threads": int(blas) if blas and blas.isdigit() else os.cpu_count(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "busy_cores": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
