@@ -68,11 +68,17 @@ def _pool(p: Any) -> dict[str, Any]:
     }
 
 
+def _elu(p: Any) -> Node:
+    if p.scale != 1:
+        raise Refused(figures.REFUSED, f"elu with a scale of {p.scale:g} is several nodes")
+    return "Elu", {"alpha": p.alpha}
+
+
 GRADIENTS = ("_backward", "_input", "_weight")
 NODES: dict[str, Callable[[Any], Node]] = {
     "add": lambda p: ("Add", {}),
     "batch_norm_inference": lambda p: ("BatchNormalization", {"epsilon": p.epsilon}),
-    "elu": lambda p: ("Elu", {"alpha": p.alpha}),
+    "elu": _elu,
     "leaky_relu": lambda p: ("LeakyRelu", {"alpha": p.negative_slope}),
     "log_softmax": lambda p: ("LogSoftmax", {"axis": 1}),
     "sigmoid": lambda p: ("Sigmoid", {}),

@@ -123,7 +123,7 @@ def _leaky_relu_backward(torch: Any, p: Any, dy: Any, x: Any) -> Any:
 
 
 def _elu_backward(torch: Any, p: Any, dy: Any, x: Any) -> Any:
-    return torch.ops.aten.elu_backward(dy, p.alpha, 1.0, 1.0, False, x)
+    return torch.ops.aten.elu_backward(dy, p.alpha, p.scale, 1.0, False, x)
 
 
 CALLS: dict[str, Callable[..., Any]] = {
@@ -147,8 +147,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "bce_with_logits": _bce,
     "copy": lambda torch, p, x: x.clone(),
     "cross_entropy": _cross_entropy,
-    "elu": lambda torch, p, x: torch.nn.functional.elu(x, p.alpha),
+    "elu": lambda torch, p, x: torch.ops.aten.elu(x, p.alpha, p.scale),
     "elu_backward": _elu_backward,
+    "hardtanh": lambda torch, p, x: torch.nn.functional.hardtanh(x, p.min_val, p.max_val),
     "leaky_relu": lambda torch, p, x: torch.nn.functional.leaky_relu(x, p.negative_slope),
     "leaky_relu_backward": _leaky_relu_backward,
     "log_softmax": lambda torch, p, x: torch.log_softmax(x, 1),
