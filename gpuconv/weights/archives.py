@@ -13,7 +13,7 @@ from ..errors import WeightsError
 
 # What zipfile raises on broken bytes.
 _DAMAGE = (EOFError, IndexError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
-PIECE = 2**22  # bytes read at once: a record of a zip file is copied on its way
+PIECE = 2**20  # bytes read at once: a record of a zip file is copied on its way
 MAX_GROWTH, ALWAYS = 50, 2**26  # weights hardly compress; a bomb grows a thousandfold
 
 
