@@ -1,7 +1,7 @@
 """What a graph is made of: handles that name values, nodes that make them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from inspect import signature
@@ -59,17 +59,21 @@ class Node:
         return self.layer.forward(*self.given(values), **options)
 
 
-def epilogues(nodes: Sequence[Node], result: tuple[Key, ...]) -> list[str | None]:
+def epilogues(
+    nodes: Sequence[Node], result: tuple[Key, ...], named: Container[str] = ()
+) -> list[str | None]:
     """What each node does besides its own: the work of the one that alone reads its value.
 
-    That one has None: its input is its output already.
+    That one has None: its input is its output already. An op in ``named`` stays on its own.
     """
     does: list[str | None] = [""] * len(nodes)
     readers = Counter(key for node in nodes for key in node.sources) + Counter(result)
     makers = {key: number for number, node in enumerate(nodes) for key in node.results}
     for number, node in enumerate(nodes):
         name = declared(type(node.layer), "epilogue")
-        if not name or node.sources[0] not in makers or readers[node.sources[0]] > 1:
+        if not name or name in named or node.sources[0] not in makers:
+            continue
+        if readers[node.sources[0]] > 1:
             continue
         maker = makers[node.sources[0]]
         if name in declared(type(nodes[maker].layer), "epilogues"):

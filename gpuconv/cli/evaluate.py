@@ -10,10 +10,11 @@ from ..data import open_dataset
 from ..data.dataset import Dataset, title
 from ..errors import DataError, OptionError
 from ..graph import Graph
+from ..limits import limits
 from ..training.checkpoint import Run
 from ..training.evaluate import evaluate
 from ._app import app, out
-from ._device import DEVICES, resolve
+from ._device import DEVICES, PLAN, measured, resolve
 from ._foreign import foreign
 from ._progress import images_bar
 
@@ -43,6 +44,7 @@ def evaluate_run(
     split: Annotated[str, typer.Option(help="which part of the data")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 256,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
@@ -50,6 +52,7 @@ def evaluate_run(
 
     With --weights images are prepared as predict does it.
     """
+    tuned = measured(plan)
     source = Run.open(run).info["data"] if weights is None and data is None else data
     if source is None:
         raise OptionError(f"eval --weights {weights}: give --data, as mnist or a folder of images")
@@ -61,7 +64,8 @@ def evaluate_run(
     else:
         net = foreign(str(run), weights, dataset.classes, name)[0].to(where)
     skipped = getattr(dataset, "skipped", 0)
-    with images_bar(len(dataset), f"eval {name}", quiet=as_json) as progress:
+    shown = images_bar(len(dataset), f"eval {name}", quiet=as_json)
+    with limits(plan=tuned), shown as progress:
         found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
     if as_json:
         out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))

@@ -11,10 +11,11 @@ from rich.table import Table
 from .. import device as devices
 from .. import ops
 from ..graph import Graph
+from ..limits import limits
 from ..training.checkpoint import Run
 from ..training.step import InferenceStep
 from ._app import app, out, show
-from ._device import DEVICES, resolve
+from ._device import DEVICES, PLAN, measured, resolve
 from ._foreign import foreign
 
 TOP = 5
@@ -39,6 +40,7 @@ def predict(
         Path | None, typer.Option(help="a file of weights: .safetensors, .npz, PyTorch's .pth")
     ] = None,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
 ) -> None:
     """Say what images show: a table of the five most probable classes for each.
@@ -46,13 +48,15 @@ def predict(
     Digits are expected as MNIST has them, light on dark. With --weights images are prepared as the
     file says, else as the model's authors did; ImageNet's models get the middle of the image.
     """
+    tuned = measured(plan)
     if weights is None:
         opened = Run.open(run)
         net, prepare = opened.net(), opened.preprocessing()
     else:
         net, prepare = foreign(str(run), weights)
     net.to(resolve(device, quiet=as_json))
-    ranked = [rank(net, prepare.image(path), list(prepare.classes)) for path in images]
+    with limits(plan=tuned):
+        ranked = [rank(net, prepare.image(path), list(prepare.classes)) for path in images]
     if as_json:
         both = zip(images, ranked, strict=True)
         out.print_json(json.dumps([{"image": str(p), "top": top} for p, top in both]))

@@ -22,7 +22,8 @@ from ..training.optimizers import SGD
 from ..training.schedules import constant, cosine, warmup
 from ..training.trainer import Trainer
 from ._app import app, out
-from ._device import DEVICES, plan, resolve
+from ._device import DEVICES, PLAN, measured, resolve
+from ._device import plan as named
 from ._foreign import preparation
 from ._progress import bar
 from ._resume import go_on, reopen, settings_of
@@ -49,6 +50,7 @@ def train(
         str | None,
         typer.Option(help="kernels by op, as conv2d=numpy:direct,linear=...; default: chosen"),
     ] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
@@ -95,9 +97,10 @@ def train(
 
     With no argument at all: LeNet-5 on the digits that come with the package.
 
-    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses) and
-    model.safetensors. Ctrl-C ends after the step that is running, and keeps the net; --resume RUN
-    goes on from there, or from the end of the last epoch where the run was killed.
+    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses),
+    plan.json (the kernels that were taken) and model.safetensors. Ctrl-C ends after the step that
+    is running, and keeps the net; --resume RUN goes on from there, or from the end of the last
+    epoch where the run was killed.
     """
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
@@ -110,7 +113,7 @@ def train(
     else:
         settings = settings_of(run, context, settings)
     where = resolve(settings["device"])
-    kernels = plan(settings["algorithm"], where)
+    kernels, tuned = named(settings["algorithm"], where), measured(settings["plan"])
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
     trainer, batches = _prepare(settings, where, train_set, run)
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
@@ -121,7 +124,7 @@ def train(
     else:
         go_on(run, trainer, train_set)
     session = Session(run, trainer, test_set, settings)
-    with limits(plan=kernels), session.recorded():
+    with limits(plan=kernels), session.planned(tuned), session.recorded():
         session.fit(batches)
         session.finish()
     if session.interrupted:

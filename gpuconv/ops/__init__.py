@@ -33,6 +33,7 @@ from .hardtanh import hardtanh as hardtanh
 from .hardtanh import hardtanh_backward as hardtanh_backward
 from .linear import linear as linear
 from .linear import linear_input as linear_input
+from .linear import linear_sgd as linear_sgd
 from .linear import linear_weight as linear_weight
 from .loss_regression import bce_with_logits as bce_with_logits
 from .loss_regression import bce_with_logits_backward as bce_with_logits_backward

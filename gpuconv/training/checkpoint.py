@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
-from .. import models, weights
+from .. import models, plans, weights
 from .._version import __version__
 from ..data.preprocessing import KEY, Preprocessing
 from ..errors import OptionError, RunError, StateError
@@ -21,7 +21,7 @@ from ..weights.writing import replace_file, unwritable
 from .optimizers import Optimizer
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, PLAN = "checkpoint.safetensors", "plan.json"
 
 
 def save_weights(path: str | os.PathLike, net: Layer) -> None:
@@ -69,7 +69,8 @@ def versions() -> dict[str, str]:
 class Run:
     """A run folder: ``run.json`` (settings, versions, figures), ``metrics.jsonl``, weights.
 
-    Until it is done, also ``checkpoint.safetensors``: what training goes on from.
+    And ``plan.json``, the kernels that it took; until it is done, also ``checkpoint.safetensors``:
+    what training goes on from.
     """
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
@@ -146,6 +147,15 @@ class Run:
         parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "frozen": frozen}
         arrays = {f"{part}/{n}": a for part, state in parts.items() for n, a in state.items()}
         _save_arrays(self.folder / CHECKPOINT, arrays)
+
+    def plan(self) -> plans.Plan:
+        """The kernels that were taken so far; none in a run that has not kept any."""
+        path = self.folder / PLAN
+        return plans.load(path) if path.is_file() else plans.Plan(where=str(path))
+
+    def keep_plan(self, plan: plans.Plan) -> None:
+        """Write the kernels that were taken; raises RunError if they cannot be written."""
+        replace_file(self.folder / PLAN, plans.text(plan).encode())
 
     @property
     def has_checkpoint(self) -> bool:

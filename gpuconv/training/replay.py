@@ -136,12 +136,15 @@ class Tapes:
         self._net, self._mode, self._may = net, mode, may
         self._known: dict[tuple, Tape | None] = {}  # None: such a pass came once
 
-    def find(self, images: Any, seed: int = 0) -> Tape | None:
-        """The tape for a pass over these images, recorded or to be; None to run it as ever."""
+    def find(self, images: Any, seed: int = 0, early: tuple = ()) -> Tape | None:
+        """The tape for a pass over these images, recorded or to be; None to run it as ever.
+
+        ``early`` are the steps that its backward takes (early.py).
+        """
         if type(images) is not np.ndarray:
             return None
         numbers = seed, registry.registrations(), cpu.level()
-        key = images.shape, images.dtype, current_limits(), *numbers
+        key = images.shape, images.dtype, current_limits(), *numbers, early
         tape, is_new = self._known.get(key), key not in self._known
         if tape is not None and tape.holds():
             return tape
