@@ -3,7 +3,7 @@
 import pytest
 from command_line import QUICK, complaints, fail, finish, start, succeed
 
-from gpuconv import plans
+from gpuconv import plans, registry
 from gpuconv.device import CPU
 from gpuconv.plans import Entry, Plan
 
@@ -63,3 +63,30 @@ def test_explain_shows_what_was_measured(tmp_path):
     assert "the plan's: nothing is faster beyond the noise" in chosen
     (other,) = (line for line in lines if "  numba:direct" in line and "measured" in line)
     assert "measured: 0.50 times as long" in other
+
+
+def test_bounds_hold_for_every_step_and_are_the_runs_own(tmp_path):
+    out = tmp_path / "run"
+    bounds = ["--max-workspace", 5_000_000, "--max-error", 1.1e-6]
+    succeed("train", *QUICK, *bounds, "--out", out)
+    held = [key for key in registry._CHOSEN if key[4].max_workspace == 5_000_000]
+    taken = [(registry._CHOSEN[key], key[1], key[2]) for key in held]
+    assert len(taken) > 20
+    for kernel, problem, device in taken:
+        assert isinstance(kernel, str) or kernel.workspace(problem, device) <= 5_000_000
+        assert isinstance(kernel, str) or kernel.error * problem.eps <= 1.1e-6
+    succeed("eval", out, "--device", "cpu", "--max-workspace", 10**7)
+    said = fail("eval", out, "--device", "cpu", "--max-workspace", 99)
+    assert "numba:direct: needs " in said
+    assert "over max_workspace=99" in said
+
+
+def test_bounds_that_nothing_meets_are_refused_before_there_is_a_folder(tmp_path):
+    said = fail("train", *QUICK, "--max-error", 1e-9, "--out", tmp_path / "run")
+    assert said.startswith("conv2d: no kernel takes ")
+    assert "numba:winograd: has relative error up to 3.8e-06, over max_error=1.0e-09" in said
+    said = fail("train", *QUICK, "--max-workspace", 4_000_000, "--out", tmp_path / "run")
+    assert (
+        "conv2d: no kernel takes dtype=float32 epilogue=relu n=256 " in said
+    )  # the test at its end
+    assert list(tmp_path.iterdir()) == []
