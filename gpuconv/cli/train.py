@@ -154,7 +154,7 @@ def _limits(settings: dict[str, Any], where: str) -> dict[str, Any]:
     return {"plan": named(settings["algorithm"], where), **bounds}
 
 
-def _require_kernels(net: Graph, settings: dict[str, Any], where: str, tested: int) -> None:
+def _require_kernels(net: Any, settings: dict[str, Any], where: str, tested: int) -> None:
     """Raise KernelError, before a folder is made, if a bound leaves a call without a kernel."""
     if all(settings[name] is None for name in BOUNDS):
         return
