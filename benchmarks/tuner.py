@@ -19,8 +19,8 @@ from gpuconv.training.planned import calls
 
 from . import cases, contest, measure
 from .cases import Case
-from .contest import Call, OwnKernel
-from .measure import Rivals
+from .contest import OwnKernel
+from .measure import Rival, Rivals
 from .values import truth, values
 
 HOPELESS = 3.0  # times as long as the fastest at first sight: not timed further
@@ -134,7 +134,7 @@ def tune(
     return Outcome(task, before, winner, found, faults)
 
 
-def _timed(calls: Mapping[str, Call], seconds: float, rounds: int) -> Rivals:
+def _timed(calls: Mapping[str, Rival], seconds: float, rounds: int) -> Rivals:
     return measure.interleaved(calls, seconds=seconds, rounds=rounds, least=LEAST)
 
 
@@ -148,7 +148,7 @@ def _winner(timed: Rivals, before: str) -> str:
 
 def _right(
     task: Task, kernels: Iterable[Kernel], device: Device
-) -> tuple[dict[str, Call], tuple[str, ...]]:
+) -> tuple[dict[str, Rival], tuple[str, ...]]:
     """Calls of the kernels whose results are within their error, and a line for each other."""
     op, plain = registry.get_op(task.op), task.problem.plain
     case = Case("", (task.key,), task.op, plain)

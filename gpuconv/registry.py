@@ -37,6 +37,7 @@ class Kernel:
     transform rounds is spread over a tile. ``archs`` are the GPUs that it needs
     (gpuconv.cuda.archs): ("sm_80",) is that one or newer. ``records``: on the CPU, whatever ``run``
     writes it writes by tasks or ``cpu.host``, so that a recording need not call it again.
+    ``variant_of``: the algorithm whose source this is too, with other macros (another tile).
     """
 
     op: str
@@ -54,6 +55,7 @@ class Kernel:
     precisions: tuple[str, ...] = ("fp32", "fp64")
     deterministic: bool = True
     records: bool = False
+    variant_of: str = ""
 
     @property
     def name(self) -> str:

@@ -173,6 +173,11 @@ def test_a_net_is_as_it_was_after_its_calls_were_listed():
         np.testing.assert_array_equal(value, wanted, err_msg=name)
 
 
+def test_a_net_in_float64_asks_for_float64():
+    net = gcv.Sequential(Conv2d(3, 4, 3), ReLU()).astype("float64")
+    assert {c.problem.dtype for c in calls(net, (1, 3, 5, 5))} == {"float64"}
+
+
 def test_a_gpu_that_is_not_here_gets_plain_problems():
     gpu = explanation.named("sm_90")
     assert (gpu.kind, gpu.arch) == ("cuda", "sm_90a")

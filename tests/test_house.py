@@ -269,7 +269,8 @@ def test_every_cuda_source_has_its_launcher():
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 def test_the_summary_counts_skipped_gpu_tests(tmp_path, workers):
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    for name in ("conftest.py", "browser.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path)
     test = """
         import os
         import pytest
@@ -281,6 +282,10 @@ def test_the_summary_counts_skipped_gpu_tests(tmp_path, workers):
 
         def test_gpu():
             assert os.environ["OPENBLAS_NUM_THREADS"]
+
+        @pytest.mark.browser
+        def test_in_a_browser():
+            pytest.skip("pretend there is none")
 
         def test_other():
             pytest.skip("not a GPU test")
@@ -296,4 +301,5 @@ def test_the_summary_counts_skipped_gpu_tests(tmp_path, workers):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GPU tests skipped: 3" in done.stdout
+    assert "browser tests skipped: 1" in done.stdout
     assert "not a GPU test" in done.stdout

@@ -9,20 +9,16 @@ import typer
 from rich.table import Table
 
 from .. import device as devices
-from .. import models, ops
-from ..data import Preprocessing
-from ..data.preprocessing import KEY
+from .. import ops
 from ..graph import Graph
 from ..limits import limits
-from ..models.alexnet import IMAGENET_MEAN
 from ..training.checkpoint import Run
 from ..training.step import InferenceStep
-from ..weights import load, metadata
 from ._app import app, out, show
 from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
+from ._foreign import foreign
 
 TOP = 5
-SHORTER_SIDE = 256  # of an ImageNet photograph before its middle is cut out, as torchvision has it
 
 
 def rank(net: Graph, image: np.ndarray, classes: list[str]) -> list[dict[str, Any]]:
@@ -31,21 +27,6 @@ def rank(net: Graph, image: np.ndarray, classes: list[str]) -> list[dict[str, An
     order = np.argsort(-probabilities, kind="stable")[:TOP]
     names = classes or [f"class {i}" for i in range(len(probabilities))]
     return [{"class": names[i], "probability": float(probabilities[i])} for i in order]
-
-
-def foreign(model: str, weights: Path) -> tuple[Graph, Preprocessing]:
-    """The model with weights from a file, and how its images are prepared.
-
-    Raises WeightsError, StateError or DataError for a file that is not of this model.
-    """
-    said = metadata(weights).get(KEY)
-    prepare = None if said is None else Preprocessing.loads(said, str(weights))
-    net = models.create(model, len(prepare.classes) or None if prepare else None)
-    net.load_state_dict(load(weights))
-    if prepare is None:
-        side = SHORTER_SIDE if net.mean == IMAGENET_MEAN else None
-        prepare = Preprocessing.of(net, resize=side)
-    return net, prepare
 
 
 @app.command()
@@ -72,8 +53,7 @@ def predict(
     tuned = measured(plan)
     if weights is None:
         opened = Run.open(run)
-        net = opened.net()
-        prepare = Preprocessing.of(net, classes=tuple(opened.info["classes"]))
+        net, prepare = opened.net(), opened.preprocessing()
     else:
         net, prepare = foreign(str(run), weights)
     net.to(resolve(device, quiet=as_json))

@@ -1,5 +1,6 @@
 """gpuconv train."""
 
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from .. import data as datasets
 from .. import device as devices
 from .. import models, registry
-from ..data import open_dataset
+from ..data import Preprocessing, open_dataset
 from ..data.dataset import Dataset, title
 from ..data.sources import resolved
 from ..errors import OptionError
@@ -26,6 +27,7 @@ from ..training.trainer import Trainer
 from ._app import app, out
 from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
 from ._device import plan as named
+from ._foreign import preparation
 from ._progress import bar
 from ._resume import go_on, reopen, settings_of
 from ._session import Session
@@ -119,7 +121,7 @@ def train(
     where = resolve(settings["device"])
     held, tuned = _limits(settings, where), measured(settings["plan"])
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
-    trainer, batches = _prepare(settings, where, train_set)
+    trainer, batches = _prepare(settings, where, train_set, run)
     with limits(**held), limits(plan=tuned):
         _require_kernels(trainer.net, settings, where, len(test_set))
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
@@ -137,10 +139,16 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
-def _prepare(settings: dict[str, Any], where: str, data: Dataset) -> tuple[Trainer, Any]:
-    """The trainer, its net on the device, and the batches."""
+def _prepare(
+    settings: dict[str, Any], where: str, data: Dataset, run: Run | None
+) -> tuple[Trainer, Any]:
+    """The trainer, its net on the device, and the batches, prepared as the weights or run say."""
     model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
     net = models.create(model, len(data.classes), settings["dropout"], seed).to(where)
+    if run is not None:
+        run.preprocessing().put_on(net)
+    elif settings["weights"] is not None:
+        preparation(net, settings["weights"])
     if settings["freeze"]:
         net.freeze(*settings["freeze"])
     steps = settings["epochs"] * -(-len(data) // batch_size)
@@ -220,10 +228,9 @@ def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict
         "name": settings["model"],
         "num_classes": len(data.classes),
         "dropout": settings["dropout"],
-        "input_shape": net.input_shape,
-        "mean": net.mean,
-        "std": net.std,
+        **asdict(Preprocessing.of(net)),
     }
+    del kept["classes"]
     return {
         "model": kept,
         "data": resolved(settings["data"]),

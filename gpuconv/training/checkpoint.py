@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
-from .. import models, plans
+from .. import models, plans, weights
 from .._version import __version__
+from ..data.preprocessing import KEY, Preprocessing
 from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
@@ -130,8 +131,12 @@ class Run:
             raise unwritable(self.folder / METRICS, error) from None
 
     def save(self, net: Layer) -> None:
-        """Write the weights; raises RunError if they cannot be written."""
-        save_weights(self.folder / WEIGHTS, net)
+        """Write the weights, with how images are prepared; raises RunError if that fails."""
+        said = {}
+        if hasattr(net, "input_shape"):
+            prepare = Preprocessing.of(net, classes=tuple(self.info["classes"]))
+            said[KEY] = prepare.dumps()
+        weights.save(self.folder / WEIGHTS, net, metadata=said)
 
     def checkpoint(self, net: Layer, optimizer: Optimizer) -> None:
         """Write the net's and the optimiser's state, and what is frozen, whole or not at all.
@@ -200,15 +205,26 @@ class Run:
         kept, settings = self.info["model"], self.folder / SETTINGS
         try:
             net = models.create(kept["name"], kept["num_classes"], kept["dropout"])
-            net.input_shape = tuple(kept["input_shape"])
-            net.mean, net.std = tuple(kept["mean"]), tuple(kept["std"])
             names = len(self.info["classes"])
         except (KeyError, TypeError, OptionError) as error:
             raise RunError(f"{settings}: the model cannot be made from it ({error!r})") from None
+        self.preprocessing().put_on(net)
         if names != kept["num_classes"]:
             raise RunError(f"{settings}: names {names} classes, the model has another number")
         net.load_state_dict(load_weights(self.folder / WEIGHTS))
         return net.to(device)
+
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared in this run; raises RunError if that cannot be read."""
+        kept = self.info["model"]
+        try:
+            shape, mean, std = (tuple(kept[name]) for name in ("input_shape", "mean", "std"))
+            said = {name: kept[name] for name in ("order", "resize") if name in kept}
+            return Preprocessing(shape, mean, std, classes=tuple(self.info["classes"]), **said)
+        except (KeyError, TypeError, OptionError) as error:
+            raise RunError(
+                f"{self.folder / SETTINGS}: images cannot be prepared as it says ({error!r})"
+            ) from None
 
 
 def next_folder(root: str | os.PathLike, stem: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import device as devices
 from ..cpu import memory
 from ..device import CPU, Device
 from ..graph import Graph
@@ -48,7 +49,7 @@ def calls(
 
     ``shapes``: the inputs', batch included. ``loss``: default cross entropy where the output is
     (N, K) or (N, K, H, W), else none. The net stays as it is. Raises ShapeError for shapes that do
-    not fit.
+    not fit, DeviceError for a batch that no memory holds.
     """
     net.output_shape(*shapes)
     with _undrawn(net), np.errstate(all="ignore"):
@@ -62,7 +63,8 @@ def calls(
 def _run(
     net: Layer, shapes: tuple[Shape, ...], train: bool, loss: Layer | None, log: "_Log"
 ) -> None:
-    xs = [memory.empty(shape, "float32") for shape in shapes]
+    dtype = next((p.home[1] for p in net.parameters()), "float32")
+    xs = [devices.empty(shape, dtype, CPU) for shape in shapes]
     y, saved = net.forward(*xs, train=train, rng=Stream(0) if train else None)
     log.close(FORK, FORWARD)
     if not train:

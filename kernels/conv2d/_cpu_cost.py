@@ -92,7 +92,7 @@ def _flops(plan: Plan, axes: _axes.Axes) -> float:
     """FLOPs in the time of those of a class: lanes without a channel and short tiles count too."""
     (rows, cols), blocks = axes, plan.blocks
     terms = len(rows.taps) * len(cols.taps) * blocks.groups * blocks.depth
-    width = _busy(cols.results, blocks.lanes)
+    width = _busy(cols.results, blocks.lanes) * max(1, simd.width() // blocks.lanes)
     return 2.0 * plan.problem.n * rows.results * width * blocks.results.size * terms
 
 
