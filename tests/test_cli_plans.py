@@ -4,6 +4,7 @@ import pytest
 from command_line import QUICK, complaints, fail, finish, start, succeed
 
 from gpuconv import plans, registry
+from gpuconv.cli import train
 from gpuconv.device import CPU
 from gpuconv.plans import Entry, Plan
 
@@ -85,8 +86,16 @@ def test_bounds_that_nothing_meets_are_refused_before_there_is_a_folder(tmp_path
     said = fail("train", *QUICK, "--max-error", 1e-9, "--out", tmp_path / "run")
     assert said.startswith("conv2d: no kernel takes ")
     assert "numba:winograd: has relative error up to 3.8e-06, over max_error=1.0e-09" in said
-    said = fail("train", *QUICK, "--max-workspace", 4_000_000, "--out", tmp_path / "run")
-    assert (
-        "conv2d: no kernel takes dtype=float32 epilogue=relu n=256 " in said
-    )  # the test at its end
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bounds_are_looked_at_for_the_test_at_the_end_as_well(tmp_path, monkeypatch):
+    asked, real = [], train.calls
+
+    def calls(net, shape, **options):
+        asked.append((shape[0], options["train"]))
+        return real(net, shape, **options)
+
+    monkeypatch.setattr(train, "calls", calls)
+    succeed("train", *QUICK, "--max-workspace", 10**9, "--out", tmp_path / "run")
+    assert asked == [(64, True), (256, False)]
