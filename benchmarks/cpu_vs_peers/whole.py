@@ -35,9 +35,7 @@ class Outcome:
     peak: int | None = None
 
 
-EXPORTS = Outcome(
-    figures.REFUSED, "PyTorch exports its model in the same process, which holds more"
-)
+EXPORTS = Outcome(figures.REFUSED, "its model is exported in the same process, which holds more")
 
 
 def contest(
