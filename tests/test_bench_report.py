@@ -85,6 +85,12 @@ def test_the_page_needs_nothing_else_and_is_well_formed():
     assert 'name="viewport"' in text
 
 
+def test_a_busy_machine_is_told_before_any_figure():
+    text = page(result(*ROWS, busy_cores=4.3))
+    assert 0 < text.find("4.3 cores were busy") < text.index("<section")
+    assert "cores were busy" not in page(result(*ROWS, busy_cores=0.4)) + page(result(*ROWS))
+
+
 def test_what_users_wrote_is_text():
     text = page(result(*ROWS))
     assert "<b> is wrong" not in text
@@ -94,10 +100,11 @@ def test_what_users_wrote_is_text():
 
 def test_slower_cells_are_marked_and_means_are_geometric():
     rows = [*ROWS, replace(ROWS[2], problem="n=5", case="other", ratio=8.0)]
+    rows += [replace(ROWS[2], problem="n=6", case="third", ratio=2.0)]
     text = page(result(*rows))
     assert "<td class='slower' title='torch NCHW, 5 ms'>0.50 ▼</td>" in text
     assert "<td class='faster' title='torch NCHW, 5 ms'>8.00</td>" in text
-    assert "<td class='faster'>2.00<br><small>slower in 1 of 2</small></td><td>-</td>" in text
+    assert "<td class='faster'>2.00<br><small>slower in 1 of 3</small></td><td>-</td>" in text
     even = page(result(ROWS[0], replace(ROWS[2], ratio=0.998)))
     assert "<td class='' title='torch NCHW, 5 ms'>1.00</td>" in even
 
@@ -156,6 +163,22 @@ def test_a_run_that_was_not_kept_ends_the_lines_of_those_that_were(tmp_path):
     text = page(result(slow, date=day.format(2)), kept)
     assert "<td>2</td><td>10</td><td>20</td><td class='slower'>2.00</td>" in text
     assert len(kept) == len(ROWS)
+
+
+def test_what_is_not_a_kernel_has_sections_of_its_own():
+    step = {"op": "training step", "suite": "nets", "problem": "x n=4"}
+    held = {"op": "memory of training step", "suite": "memory", "problem": "x n=4", "timing": None}
+    rows = [row("gpuconv", 0.010, 1.0, **step), row("torch", 0.005, 0.5, is_peer=True, **step)]
+    rows += [replace(ROWS[4], **step)]
+    rows += [row("gpuconv", None, 1.0, peak=7 << 20, **held)]
+    text = page(result(*rows))
+    assert re.findall('<section id="(.*?)"', text) == ["suite-nets", "suite-memory"]
+    times = "<td>5</td><td>4.5</td><td>5.5</td><td>800</td><td></td><td class='slower'>0.50 ▼</td>"
+    assert times in text
+    assert "<td></td><td></td><td></td><td></td><td>7</td><td>1.00</td>" in text
+    assert "not installed: the package onnx" in text
+    assert "Suite:" not in page(result(*ROWS))
+    read(text)
 
 
 def test_a_run_that_timed_nothing_has_a_page():
