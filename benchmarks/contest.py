@@ -1,6 +1,6 @@
 """Kernels and peers on one case: checked first, then timed in turn."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ import numpy as np
 
 from gpuconv import battery, formats, registry
 from gpuconv import device as devices
+from gpuconv.cpu import keeping
 from gpuconv.device import Device
 from gpuconv.errors import GpuconvError
 from gpuconv.limits import current_limits
@@ -55,11 +56,15 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class OwnKernel:
-    """One of the registry's kernels, on values in this format."""
+    """One of the registry's kernels, on values in this format.
+
+    ``keeps``: it may keep its form of the weights from call to call, as in an ``InferenceStep``.
+    """
 
     kernel: Kernel
     format: str
     device: Device
+    keeps: bool = False
     is_peer = False
 
     @property
@@ -90,10 +95,12 @@ class OwnKernel:
             for name, out in zip(names, outs, strict=True)
         ]
         size = self.kernel.workspace(problem, self.device)
-        return plain, _bound(op, self.kernel, problem, self.device, given), size
+        return plain, bound(op, self.kernel, problem, self.device, given, self.keeps), size
 
 
-def _bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list) -> Rival:
+def bound(
+    op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list, keeps: bool = False
+) -> Rival:
     """A call of the kernel alone: arrays and workspace are there before."""
     placed = [None if a is None else devices.to_device(a.copy(), device) for a in arrays]
     updates = dict(zip(op.updates, placed[len(op.ins) :], strict=True))
@@ -104,7 +111,16 @@ def _bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: lis
     size = kernel.workspace(problem, device)
     work = devices.empty((size,), "uint8", device) if size else None
     ins = tuple(placed[: len(op.ins)])
-    return on(device, partial(kernel.run, outs, ins, problem, work))
+    call = partial(kernel.run, outs, ins, problem, work)
+    return on(device, _keeping(call, keeping.Store(ins)) if keeps else call)
+
+
+def _keeping(call: Callable[[], Any], store: keeping.Store) -> Callable[[], Any]:
+    def call_kept() -> None:
+        with keeping.kept(store):
+            call()
+
+    return call_kept
 
 
 def kernels(case: Case, device: Device, wanted: Iterable[str] = ()) -> Iterator[OwnKernel]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from math import comb
 from statistics import median, quantiles
 from time import perf_counter, sleep
 from typing import Any
@@ -22,6 +23,8 @@ WARM = 5  # more calls before the first that counts, where they are short
 LEAST = 3  # rounds
 SLOW = 10  # times the fastest rival: further rounds would tell little
 LONG = 1.0  # seconds: so long a call needs no second one for a warm-up
+MARGIN = 0.03  # of a time: a smaller gain is not worth a change
+CHANCE = 0.05  # that equal rivals look as different as that, at most
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
 
 
@@ -91,11 +94,28 @@ class Rivals:
         pairs = zip(self.samples[name], self.samples[other], strict=False)
         return median(mine / theirs for mine, theirs in pairs)
 
+    def beats(self, name: str, other: str) -> bool:
+        """Whether ``name`` is faster than ``other`` beyond the noise.
+
+        By MARGIN in the median, and in more of the rounds than chance explains (a sign test): all
+        of five, seven of eight, twelve of fifteen.
+        """
+        pairs = zip(self.samples[name], self.samples[other], strict=False)
+        won = [mine < theirs for mine, theirs in pairs]
+        rounds, lost = len(won), won.count(False)
+        chance = sum(comb(rounds, k) for k in range(lost + 1)) / 2**rounds
+        return self.ratio(name, other) <= 1 - MARGIN and chance <= CHANCE
+
 
 def interleaved(
-    calls: Mapping[str, Rival], *, seconds: float = 3.0, rounds: int = 30, rests: int = 1
+    calls: Mapping[str, Rival],
+    *,
+    seconds: float = 3.0,
+    rounds: int = 30,
+    rests: int = 1,
+    least: int = LEAST,
 ) -> Rivals:
-    """Time every call in each round, at least three rounds, until ``seconds`` have gone.
+    """Time every call in each round, at least ``least`` rounds, until ``seconds`` have gone.
 
     Some calls of each come first and do not count. Short calls are made several times in a row and
     count as their mean, without the first, which has to wake the threads of its library. A rival
@@ -105,7 +125,7 @@ def interleaved(
     lengths = {name: _length(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     begin, done, present = perf_counter(), 0, list(calls)
-    while done < LEAST or (done < rounds and perf_counter() - begin < seconds):
+    while done < least or (done < rounds and perf_counter() - begin < seconds):
         for name in present:
             sleep(rests * REST)
             samples[name].append(_burst(calls[name], lengths[name]))
@@ -119,10 +139,15 @@ def _is_slow(length: float, fastest: float) -> bool:
     return length > max(BURST, SLOW * fastest)
 
 
+def quick(call: Rival) -> float:
+    """Seconds of a call, roughly: the shorter of two, unless that would take long."""
+    first = seconds_of(call, 1)
+    return min(first, seconds_of(call, 1)) if first < LONG else first
+
+
 def _length(call: Rival) -> float:
     """About how long a call takes once it has compiled and allocated what it needs."""
-    first = seconds_of(call, 1)
-    length = min(first, seconds_of(call, 1)) if first < LONG else first
+    length = quick(call)
     if length > WARM * BURST:
         return length
     return min(length, *(seconds_of(call, 1) for _ in range(WARM)))

@@ -6,6 +6,7 @@ from typing import Any
 # Read when NumPy loads its BLAS, so they stand before any import that brings NumPy in.
 for _name in ("GPUCONV", "MKL", "NUMEXPR", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
     os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
+os.environ["GPUCONV_PLAN"] = "none"  # what somebody tuned here is no part of a test
 
 import pytest
 from hypothesis import HealthCheck, settings

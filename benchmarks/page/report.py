@@ -20,11 +20,15 @@ BATCHES = "Milliseconds for each image: a falling line gains from a larger batch
 
 def page(result: Result, kept: Iterable[Line] = ()) -> str:
     """One HTML file of a run, and of the runs before it that were ``kept``."""
-    body = "\n".join(filter(None, _parts(result, list(kept))))
+    return document("gpuconv bench", "\n".join(filter(None, _parts(result, list(kept)))))
+
+
+def document(title: str, body: str) -> str:
+    """An HTML file with the house's style inside."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>gpuconv bench</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
+        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
         "</body>\n</html>\n"
     )
 
@@ -34,7 +38,7 @@ def _parts(result: Result, kept: list[Line]) -> Iterator[str]:
     links = (f"<a href='#{svg.slug(title)}'>{title}</a>" for title, *_ in sections)
     yield _head(result)
     yield f"<nav>{' '.join(links)}</nav>"
-    yield from (_section(*parts) for parts in sections)
+    yield from (section(*parts) for parts in sections)
 
 
 def _sections(result: Result, kept: list[Line]) -> Iterator[tuple[str, str, str]]:
@@ -59,7 +63,10 @@ def _with_this(result: Result, kept: list[Line]) -> list[Line]:
     return kept if is_kept or not kept else [*kept, *lines(result, result.rows)]
 
 
-def _section(title: str, words: str, inside: str) -> str:
+def section(title: str, words: str, inside: str) -> str:
+    """A part of a page under its title; nothing where there is nothing inside."""
+    if not inside:
+        return ""
     return (
         f'<section id="{svg.slug(title)}"><h2>{escape(title)}</h2>'
         f'<p class="dim">{escape(words)}</p>{inside}</section>'

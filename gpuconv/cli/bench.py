@@ -15,9 +15,10 @@ from ..benchmarks.page import page
 from ..benchmarks.static_rows import static_rows
 from ..benchmarks.suite import Result, Wanted
 from ..errors import DeviceError, OptionError
+from ..limits import limits
 from ._app import app, err, out, show
 from ._bench_table import figure, static_tables, summary, tables
-from ._device import resolve
+from ._device import PLAN, measured, resolve
 from ._load import load
 from ._progress import bar
 
@@ -86,6 +87,7 @@ def bench(
     results: Annotated[
         Path, typer.Option(help="the folder of figures kept, a file for each machine")
     ] = RESULTS,
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     compare: Annotated[
         Path | None, typer.Option(help="say what changed since the figures of this file")
     ] = None,
@@ -111,13 +113,14 @@ def bench(
     for file in with_ or []:
         load(file, "bench")
     batches: Any = tuple(batch_size or [None])
-    limits = {"batches": batches, "seconds": seconds, "rounds": rounds, "suites": _words(suites)}
+    often = {"batches": batches, "seconds": seconds, "rounds": rounds, "suites": _words(suites)}
     here = _device(device)
     peers = guests.default(here) if against is None else _words(against)
-    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), peers, **limits)
+    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), peers, **often)
     asked.check_device(here)
     found = asked.everything()
     before = history.load(compare) if compare is not None else []
+    tuned = measured(plan)
     _require_writable(html, results if save else None)
     result = Result(
         " ".join(["gpuconv", *sys.argv[1:]]), str(here), ceilings(), expected=len(found)
@@ -125,7 +128,8 @@ def bench(
     result.environment = suite.environment(here)
     _heading(result)
     path = history.path(result, results) if save else None
-    interrupted = _run(asked, found, result, here, path)
+    with limits(plan=tuned):
+        interrupted = _run(asked, found, result, here, path)
     if not interrupted and (here.kind == "cpu" and html is not None if static is None else static):
         interrupted = _count(found, asked, result)
     _print(result)
