@@ -144,7 +144,8 @@ def test_a_gpu_without_asynchronous_copies_is_refused(op):
 @every_op
 def test_shared_memory_without_conflicts_and_sources_16_bytes_at_a_time(op):
     problem = Conv2dProblem(1, 16, 12, 12, 40, 3, 3, padding=ONE)
-    row = ladder._row(op, kernel_of(op), problem)
+    launches = tuple(ladder.launches(op, kernel_of(op), problem))
+    row = ladder.Row(op, kernel_of(op), problem, launches)
     lines = [line for counts in row.counts for line in counts.lines]
     conflicts = [s for s in lines if s.space == "shared" and s.transactions > s.ideal]
     assert not conflicts

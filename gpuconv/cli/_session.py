@@ -10,8 +10,12 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
+from .. import choices
+from .. import device as devices
 from ..data.dataset import Dataset
 from ..errors import NonFiniteLossError
+from ..limits import Limits, limits
+from ..plans import Plan
 from ..training.checkpoint import Run
 from ..training.evaluate import Evaluation, evaluate
 from ..training.trainer import State, Trainer
@@ -30,7 +34,23 @@ class Session:
         self.progress: Progress = bar()
         self.task: TaskID | None = None
         self.seconds, self.per_epoch = run.info.get("seconds", 0.0), 0
+        self.limits: Limits
+        self.device: devices.Device
+        self.taken: Plan
         trainer.callbacks.append(self.tell)
+
+    @contextmanager
+    def planned(self, plan: Plan) -> Iterator[None]:
+        """Choose kernels by the plan, but those that the run took before as it took them then."""
+        self.device = devices.get(self.run.info["device"])
+        self.taken = self.run.plan().adopted(self.device)
+        known = plan.merged(self.taken) if self.taken.entries(self.device) else plan.copy()
+        with limits(plan=known) as self.limits:
+            yield
+
+    def _keep_plan(self) -> None:
+        taken = choices.chosen(self.limits, self.device)
+        self.run.keep_plan(self.taken.having(self.device, taken))
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -82,6 +102,7 @@ class Session:
             record = {"test_loss": found.loss, "test_accuracy": found.accuracy}
             self.run.log({"step": state.step, "epoch": state.epoch, **record})
             line += f"  test accuracy {found.accuracy:.4f}"
+        self._keep_plan()
         self.run.checkpoint(self.trainer.net, self.trainer.optimizer)
         out.print(line)
 
@@ -103,6 +124,7 @@ class Session:
         status = "interrupted" if self.interrupted else "done"
         with images_bar(len(self.test_set), "test") as progress:
             found = self._measure(progress)
+        self._keep_plan()
         final = {
             "steps": self.trainer.step.steps,
             "test_loss": found.loss,

@@ -1,5 +1,6 @@
 """gpuconv train."""
 
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ import typer
 
 from .. import data as datasets
 from .. import models
-from ..data import open_dataset
+from ..data import Preprocessing, open_dataset
 from ..data.dataset import Dataset, title
 from ..data.sources import resolved
 from ..errors import OptionError
@@ -21,7 +22,9 @@ from ..training.optimizers import SGD
 from ..training.schedules import constant, cosine, warmup
 from ..training.trainer import Trainer
 from ._app import app, out
-from ._device import DEVICES, plan, resolve
+from ._device import DEVICES, PLAN, measured, resolve
+from ._device import plan as named
+from ._foreign import preparation
 from ._progress import bar
 from ._resume import go_on, reopen, settings_of
 from ._session import Session
@@ -47,6 +50,7 @@ def train(
         str | None,
         typer.Option(help="kernels by op, as conv2d=numpy:direct,linear=...; default: chosen"),
     ] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
@@ -93,9 +97,10 @@ def train(
 
     With no argument at all: LeNet-5 on the digits that come with the package.
 
-    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses) and
-    model.safetensors. Ctrl-C ends after the step that is running, and keeps the net; --resume RUN
-    goes on from there, or from the end of the last epoch where the run was killed.
+    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses),
+    plan.json (the kernels that were taken) and model.safetensors. Ctrl-C ends after the step that
+    is running, and keeps the net; --resume RUN goes on from there, or from the end of the last
+    epoch where the run was killed.
     """
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
@@ -108,9 +113,9 @@ def train(
     else:
         settings = settings_of(run, context, settings)
     where = resolve(settings["device"])
-    kernels = plan(settings["algorithm"], where)
+    kernels, tuned = named(settings["algorithm"], where), measured(settings["plan"])
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
-    trainer, batches = _prepare(settings, where, train_set)
+    trainer, batches = _prepare(settings, where, train_set, run)
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
     if settings["weights"] is not None and (run is None or not run.has_checkpoint):
         start_from(trainer.net, settings["weights"])
@@ -119,17 +124,23 @@ def train(
     else:
         go_on(run, trainer, train_set)
     session = Session(run, trainer, test_set, settings)
-    with limits(plan=kernels), session.recorded():
+    with limits(plan=kernels), session.planned(tuned), session.recorded():
         session.fit(batches)
         session.finish()
     if session.interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def _prepare(settings: dict[str, Any], where: str, data: Dataset) -> tuple[Trainer, Any]:
-    """The trainer, its net on the device, and the batches."""
+def _prepare(
+    settings: dict[str, Any], where: str, data: Dataset, run: Run | None
+) -> tuple[Trainer, Any]:
+    """The trainer, its net on the device, and the batches, prepared as the weights or run say."""
     model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
     net = models.create(model, len(data.classes), settings["dropout"], seed).to(where)
+    if run is not None:
+        run.preprocessing().put_on(net)
+    elif settings["weights"] is not None:
+        preparation(net, settings["weights"])
     if settings["freeze"]:
         net.freeze(*settings["freeze"])
     steps = settings["epochs"] * -(-len(data) // batch_size)
@@ -194,10 +205,9 @@ def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict
         "name": settings["model"],
         "num_classes": len(data.classes),
         "dropout": settings["dropout"],
-        "input_shape": net.input_shape,
-        "mean": net.mean,
-        "std": net.std,
+        **asdict(Preprocessing.of(net)),
     }
+    del kept["classes"]
     return {
         "model": kept,
         "data": resolved(settings["data"]),

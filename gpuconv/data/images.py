@@ -42,6 +42,20 @@ def _pixels(image: "Image") -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
+def middle(image: np.ndarray, side: int, height: int, width: int) -> np.ndarray:
+    """uint8 (H, W, C): the middle (height, width) after the shorter side became ``side``.
+
+    Rounded as torchvision's Resize and CenterCrop round.
+    """
+    short, (rows, columns) = min(image.shape[:2]), image.shape[:2]
+    image = resize(image, side * rows // short, side * columns // short)
+    top, left = (
+        round((have - want) / 2)
+        for have, want in zip(image.shape[:2], (height, width), strict=True)
+    )
+    return image[top : top + height, left : left + width]
+
+
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """uint8 (H, W, C) to (height, width, C): Pillow's bilinear filter, which averages (antialias)
     when it shrinks; the aspect ratio is not kept."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from gpuconv.cuda.rates import FLOPS
 from gpuconv.device import Device
 
-from .._cost import FLOPS
 from .._cuda import LANES, Launcher, refuses_epilogue
 from ._pipelined import SIDE, Size, too_many
 from .op import Conv2dProblem

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gpuconv.cuda import Source
+from gpuconv.cuda.rates import BANDWIDTH, LAUNCH
 from gpuconv.device import Device
 from gpuconv.registry import Op
 
-from .._cost import BANDWIDTH, LAUNCH
 from .._cuda import Launcher, typed
 from ._cuda import launcher
 from ._pipelined import Correlation, forward_of, gradients_of

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from math import ceil
 
 from gpuconv.cuda import Source
+from gpuconv.cuda.rates import BANDWIDTH, LAUNCH
 from gpuconv.device import Device
 
-from .._cost import BANDWIDTH, LAUNCH
 from .._cuda import typed
 from ._cuda import launcher
 from ._pipelined import STEP, forward_of
