@@ -100,5 +100,5 @@ def _cost(op: Op, tile: Tile) -> Callable[[Conv2dProblem, Device], float]:
 
 for _op, _make in ((conv2d, _forward), (conv2d_input, _input_gradient)):
     for _name, _tile in TILES.items():
-        _given = {"workspace": _workspace(_op), "cost": _cost(_op, _tile)}
+        _given: dict[str, Any] = {"workspace": _workspace(_op), "cost": _cost(_op, _tile)}
         _op.kernel(_name, **declared(_name), **_given)(_make(_tile))

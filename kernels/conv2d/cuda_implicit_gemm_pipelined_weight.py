@@ -5,6 +5,7 @@ Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning" (2014), section 
 
 from collections.abc import Callable
 from math import ceil
+from typing import Any
 
 from gpuconv.cuda import Source
 from gpuconv.cuda.rates import BANDWIDTH, LAUNCH
@@ -76,5 +77,5 @@ def _cost(tile: Tile) -> Callable[[Conv2dProblem, Device], float]:
 
 
 for _name, _tile in TILES.items():
-    _given = {"workspace": _workspace(_tile), "cost": _cost(_tile)}
+    _given: dict[str, Any] = {"workspace": _workspace(_tile), "cost": _cost(_tile)}
     conv2d_weight.kernel(_name, **declared(_name), **_given)(_weight_gradient(_tile))
