@@ -55,8 +55,8 @@ def absent(library: str, device: Device) -> Refused | None:
     lacking = next((p for p in PACKAGES[library] if not find_spec(p)), None)
     if lacking is not None:
         return Refused(figures.ABSENT, f"the package {lacking}")
-    reason = peers.missing() if on_gpu else None
-    return Refused(figures.ABSENT, reason) if reason else None
+    unusable = peers.missing() if on_gpu else None
+    return Refused(figures.ABSENT, unusable) if unusable else None
 
 
 def known_peers(names: list[str]) -> list[str]:

@@ -138,6 +138,8 @@ def wanted(
     A model among ``what`` stands for its shapes. Raises OptionError or KernelError naming what is
     unknown and what there is.
     """
+    if not suites:
+        raise OptionError(f"bench: --suite is empty; there are {', '.join((*SUITES, ALL))}")
     for name in suites:
         if name not in (*SUITES, ALL):
             raise OptionError(unknown("suite", name, (*SUITES, ALL)))

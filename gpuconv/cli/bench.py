@@ -11,6 +11,7 @@ from .. import device as devices
 from ..benchmarks import guests, history, suite
 from ..benchmarks.cases import Case
 from ..benchmarks.cpu_vs_peers.ceilings import ceilings
+from ..benchmarks.gpu_ceilings import gpu_ceilings
 from ..benchmarks.page import page
 from ..benchmarks.static_rows import static_rows
 from ..benchmarks.suite import Result, Wanted
@@ -123,7 +124,10 @@ def bench(
     tuned = measured(plan)
     _require_writable(html, results if save else None)
     result = Result(
-        " ".join(["gpuconv", *sys.argv[1:]]), str(here), ceilings(), expected=len(found)
+        " ".join(["gpuconv", *sys.argv[1:]]),
+        str(here),
+        gpu_ceilings(here) if here.kind == "cuda" else ceilings(),
+        expected=len(found),
     )
     result.environment = suite.environment(here)
     _heading(result)

@@ -15,6 +15,8 @@ from .step import InferenceStep
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
+BATCH = 256  # images, where nobody says how many
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -75,7 +77,7 @@ def evaluate(
     data: "Dataset | Batches",
     *,
     loss: Layer | None = None,
-    batch_size: int = 256,
+    batch_size: int = BATCH,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Run the net over every image once; ``progress(images)`` hears of each batch.
