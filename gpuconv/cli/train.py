@@ -38,8 +38,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="mnist (10,000 digits that come with the package), fashion-mnist, a folder of IDX "
-            "files, or a folder of images DIR/CLASS/*.jpg|png"
+            help="mnist (10,000 digits that come with the package), fashion-mnist, or a folder: of "
+            "IDX files, binary CIFAR, tar shards, or images DIR/CLASS/*.jpg|png"
         ),
     ] = "mnist",
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",

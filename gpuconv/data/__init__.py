@@ -1,5 +1,6 @@
-"""Data: the embedded digits, IDX files, image folders, and the loader that feeds a net."""
+"""Data: embedded digits, IDX, CIFAR, tar shards, image folders; the loader that feeds a net."""
 
+from .cifar import cifar as cifar
 from .dataset import ArrayDataset as ArrayDataset
 from .dataset import Dataset as Dataset
 from .embedded import mnist as mnist
@@ -12,5 +13,7 @@ from .inputs import load_image as load_image
 from .loader import Loader as Loader
 from .preprocessing import Preprocessing as Preprocessing
 from .sources import open_dataset as open_dataset
+from .tar_shards import TarShards as TarShards
+from .tar_shards import tar_shards as tar_shards
 from .transforms import random_flip as random_flip
 from .transforms import random_shift as random_shift
