@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
-    **dict.fromkeys(("_cache", "_layout", "_version", "errors", "limits", "random", "shapes"), 0),
+    **dict.fromkeys(("_cache", "_files", "_layout", "_version", "errors", "limits"), 0),
+    **dict.fromkeys(("random", "shapes"), 0),
     **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "formats", "plans"), 1),
     **dict.fromkeys(("problem", "registry"), 1),
     "kernels": 2,

@@ -7,6 +7,7 @@ from . import doctor as _doctor  # noqa: F401
 from . import evaluate as _evaluate  # noqa: F401
 from . import kernels as _kernels  # noqa: F401
 from . import models as _models  # noqa: F401
+from . import pack as _pack  # noqa: F401
 from . import predict as _predict  # noqa: F401
 from . import summary as _summary  # noqa: F401
 from . import train as _train  # noqa: F401

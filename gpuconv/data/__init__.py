@@ -11,6 +11,8 @@ from .idx_files import fashion_mnist as fashion_mnist
 from .idx_files import idx as idx
 from .inputs import load_image as load_image
 from .loader import Loader as Loader
+from .pack import pack as pack
+from .packed import PackedImages as PackedImages
 from .preprocessing import Preprocessing as Preprocessing
 from .sources import open_dataset as open_dataset
 from .tar_shards import TarShards as TarShards

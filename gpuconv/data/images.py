@@ -91,3 +91,29 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     if image.shape[2] == 3:
         return one(image)
     return np.stack([one(image[..., c]) for c in range(image.shape[2])], axis=2)
+
+
+def middle(image: np.ndarray, side: int, height: int, width: int) -> np.ndarray:
+    """The middle (height, width) of the image after its shorter side became ``side``.
+
+    With torchvision's rounding of Resize and CenterCrop. Raises DataError for an image so long
+    that it would become larger than ``MAX_PIXELS``.
+    """
+    image = shorter(image, side)
+    top, left = (
+        round((have - want) / 2)
+        for have, want in zip(image.shape[:2], (height, width), strict=True)
+    )
+    return image[top : top + height, left : left + width]
+
+
+def shorter(image: np.ndarray, side: int) -> np.ndarray:
+    """The image with its shorter side ``side`` pixels long; raises as ``middle`` does."""
+    rows, columns = image.shape[:2]
+    height, width = (side * size // min(rows, columns) for size in (rows, columns))
+    if height * width > MAX_PIXELS:
+        raise DataError(
+            f"an image of {columns} x {rows} would become {width} x {height}, more than "
+            f"{MAX_PIXELS:,} pixels; remove it, or cut it up"
+        )
+    return resize(image, height, width)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError, OptionError
 from ..shapes import Shape, integer
-from .images import decode, resize
+from .images import decode, middle
 from .inputs import NetInput
 
 KEY = "gpuconv.preprocessing"  # its place in the metadata of a file of weights
@@ -51,7 +51,7 @@ class Preprocessing:
         """
         net_input, pixels = NetInput(self.input_shape, self.mean, self.std), decode(path)
         if self.resize is not None:
-            pixels = _middle(pixels, self.resize, net_input.height, net_input.width)
+            pixels = middle(pixels, self.resize, net_input.height, net_input.width)
         fitting = net_input.fit(pixels)
         return net_input.floats((fitting[..., ::-1] if self.order == "BGR" else fitting)[None])
 
@@ -77,14 +77,3 @@ class Preprocessing:
         given = (getattr(net, "mean", 0.0), getattr(net, "std", 1.0))
         mean, std = (tuple(map(float, np.atleast_1d(values))) for values in given)
         return cls(tuple(net.input_shape), mean, std, **more)
-
-
-def _middle(image: np.ndarray, side: int, height: int, width: int) -> np.ndarray:
-    """The middle of the image after its shorter side became ``side``; torchvision's rounding."""
-    short, (rows, columns) = min(image.shape[:2]), image.shape[:2]
-    image = resize(image, side * rows // short, side * columns // short)
-    top, left = (
-        round((have - want) / 2)
-        for have, want in zip(image.shape[:2], (height, width), strict=True)
-    )
-    return image[top : top + height, left : left + width]

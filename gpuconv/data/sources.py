@@ -9,6 +9,7 @@ from .dataset import Dataset
 from .embedded import mnist
 from .folders import Progress, image_folder
 from .idx_files import fashion_mnist, idx, is_idx_folder
+from .packed import PackedImages, is_packed
 from .tar_shards import tar_shards
 
 _NAMED = {"mnist": mnist, "fashion-mnist": fashion_mnist}
@@ -27,7 +28,8 @@ def open_dataset(
     progress: Progress | None = None,
 ) -> Dataset:
     """The dataset that ``spec`` names: "mnist", "fashion-mnist", a folder of IDX files, of binary
-    CIFAR, of tar shards or of images (a folder called mnist is ./mnist).
+    CIFAR, of tar shards, of images, or one that gpuconv pack made (a folder called mnist is
+    ./mnist).
 
     ``skip_bad`` and ``progress`` are those of ``image_folder``. Raises DataError when it is none of
     these, OptionError for what is no path, and what the dataset itself raises.
@@ -43,6 +45,8 @@ def open_dataset(
             f"{root}: neither {', '.join(_NAMED)} nor a folder; "
             "name one of these, or a folder of IDX files, binary CIFAR, tar shards or images"
         )
+    if is_packed(root):
+        return PackedImages(root, split)
     if is_idx_folder(root):
         return idx(root, split)
     if is_cifar_folder(root):

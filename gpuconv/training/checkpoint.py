@@ -12,11 +12,11 @@ import numpy as np
 
 from .. import device as devices
 from .. import models
+from .._files import replace_file, unwritable
 from .._version import __version__
 from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
-from ..weights.writing import replace_file, unwritable
 from .optimizers import Optimizer
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"

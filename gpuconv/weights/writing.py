@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
+from .._files import replace_file
 from ..data.preprocessing import KEY, Preprocessing
-from ..errors import OptionError, RunError
+from ..errors import OptionError
 from . import tensor_files
 
 NPZ, SAFETENSORS = ".npz", ".safetensors"
@@ -65,24 +65,3 @@ def _arrays(net: Any) -> dict[str, np.ndarray]:
         devices.of(array, "save", name)
         host[name] = np.asarray(devices.to_numpy(array), order="C")
     return host
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or as it was; raises RunError if that fails."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # the folder may be no folder
-            temporary.unlink()
-        raise unwritable(path, error) from None
-
-
-def unwritable(path: Path, error: OSError) -> RunError:
-    """The error of a file that could not be written."""
-    why = error.strerror or error
-    return RunError(f"{path}: cannot be written ({why}); check the folder and the space on disk")
