@@ -81,6 +81,12 @@ def train(
         list[str] | None,
         typer.Option(help="NAME=FACTOR: a part's learning rate, as features=0.1; may be repeated"),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0, help="1: data is read ahead in a thread; more: in so many processes; same bits"
+        ),
+    ] = 1,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="run folder; default: runs/MODEL-NNN")
@@ -135,7 +141,8 @@ def _prepare(settings: dict[str, Any], where: str, data: Dataset) -> tuple[Train
     steps = settings["epochs"] * -(-len(data) // batch_size)
     trainer = _trainer(net, settings, min(steps, settings["max_steps"] or steps))
     chosen = _augmentations(settings["shift"], settings["flip"])
-    return trainer, loader(net, data, batch_size, shuffle=True, seed=seed, augment=chosen)
+    options = {"seed": seed, "augment": chosen, "workers": settings["workers"]}
+    return trainer, loader(net, data, batch_size, shuffle=True, **options)
 
 
 def _open(settings: dict[str, Any], split: str) -> Dataset:
