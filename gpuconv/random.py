@@ -17,6 +17,7 @@ from .shapes import Shape, integer
 INIT = 1 << 28
 SHUFFLE = 2 << 28
 AUGMENT = 3 << 28
+CROP = 4 << 28
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..data import open_dataset
+from ..data import TenCrop, open_dataset
 from ..data.dataset import title
 from ..errors import DataError
 from ..training.checkpoint import Run
@@ -26,6 +26,10 @@ def evaluate_run(
     batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 256,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
+    ten_crop: Annotated[
+        int | None,
+        typer.Option(min=1, help="average ten crops of a middle square of this side, as 256"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Measure a trained net: mean loss and accuracy."""
@@ -39,8 +43,9 @@ def evaluate_run(
             f"trained on {', '.join(opened.info['classes'])}; give --data with the same classes"
         )
     net, skipped = opened.net(where), getattr(dataset, "skipped", 0)
+    crop = None if ten_crop is None else TenCrop(ten_crop)
     with images_bar(len(dataset), f"eval {name}", quiet=as_json) as progress:
-        found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
+        found = evaluate(net, dataset, batch_size=batch_size, crop=crop, progress=progress)
     if as_json:
         out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))
         return

@@ -1,6 +1,12 @@
 """Data: embedded digits, IDX, CIFAR, tar shards, image folders; the loader that feeds a net."""
 
 from .cifar import cifar as cifar
+from .colour import color_noise as color_noise
+from .colour import cutout as cutout
+from .crops import CenterCrop as CenterCrop
+from .crops import RandomCrop as RandomCrop
+from .crops import RandomResizedCrop as RandomResizedCrop
+from .crops import TenCrop as TenCrop
 from .dataset import ArrayDataset as ArrayDataset
 from .dataset import Dataset as Dataset
 from .embedded import mnist as mnist

@@ -35,7 +35,11 @@ class NetInput:
 
     def fit(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, C) resized and with the net's channels; raises ShapeError as they do."""
-        return to_channels(resize(image, self.height, self.width), self.channels)
+        return self.recoloured(resize(image, self.height, self.width))
+
+    def recoloured(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (..., C) of the net's size, with its channels."""
+        return to_channels(images, self.channels)
 
     def fit_batch(self, images: np.ndarray) -> np.ndarray:
         """``fit`` for uint8 images (B, H, W, C) of one size."""

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import OptionError
 from ..random import SHUFFLE, Stream
 from ..shapes import integer
+from .crops import Crop
 from .dataset import ArrayDataset, Dataset, title
 from .inputs import NetInput, Statistic
 from .prefetch import prefetch
@@ -20,8 +21,9 @@ class Loader:
     """Iterates over (images float32 (B, C, H, W), labels int64 (B,)), NumPy arrays.
 
     Images are resized to ``input_shape`` (C, H, W) and given its channels where they differ (said
-    in ``messages``), augmented, and become (x / 255 - mean) / std. ``augment`` is one augmentation
-    or several, applied in turn. The order of samples and the augmentation of each follow from
+    in ``messages``), augmented, and become (x / 255 - mean) / std. ``crop`` (crops.py) takes the
+    place of resizing; TenCrop gives (10 B, C, H, W). ``augment`` is one augmentation or several,
+    applied in turn. The order of samples and the augmentation of each follow from
     ``seed``, the epoch and the sample alone, whatever the batch size. ``workers=1`` makes one batch
     ahead in a thread, 0 makes each when it is asked for, and a higher number reads in so many
     processes, into memory that they share; one that is killed is replaced.
@@ -40,6 +42,7 @@ class Loader:
         mean: Statistic,
         std: Statistic,
         shuffle: bool = False,
+        crop: Crop | None = None,
         augment: Augmentation | Sequence[Augmentation] | None = None,
         seed: int = 0,
         drop_last: bool = False,
@@ -49,6 +52,7 @@ class Loader:
         self.batch_size = integer(batch_size, "Loader: batch_size", 1)
         self.net_input = NetInput(input_shape, mean, std)
         self.shuffle = shuffle
+        self.crop = crop
         self.augmentations = _augmentations(augment)
         self.seed = Stream(integer(seed, "Loader: seed", 0)).seed
         self.drop_last = drop_last
@@ -56,7 +60,9 @@ class Loader:
         self.epoch = 0
         self._check()
         self.messages = self._messages()
-        self._read = BatchReader(dataset, self.net_input, tuple(self.augmentations), self.seed)
+        self._read = BatchReader(
+            dataset, self.net_input, tuple(self.augmentations), self.seed, crop
+        )
         self._readers = (
             Readers(self._read, self.workers, self.batch_size) if self.workers > 1 else None
         )
@@ -94,6 +100,13 @@ class Loader:
                 f"Loader: drop_last leaves no batch: batch_size {self.batch_size} but {name} has "
                 f"{samples} samples; use a smaller batch_size or drop_last=False"
             )
+        if self.crop is not None:
+            self.crop.check(self.net_input.height, self.net_input.width)
+            if self.crop.views > 1 and (self.augmentations or self.workers > 1):
+                raise OptionError(
+                    f"Loader: {self.crop.views} views of an image are for evaluation: give no "
+                    "augment, and workers 0 or 1"
+                )
         if isinstance(self.dataset, ArrayDataset):
             self.net_input.fit(self.dataset.images[0])
 
@@ -102,7 +115,9 @@ class Loader:
         shape = dataset.images.shape[1:] if isinstance(dataset, ArrayDataset) else None
         skipped = getattr(dataset, "skipped", 0)
         left_out = [f"unreadable images left out: {skipped}"] if skipped else []
-        return self.net_input.messages(shape) + left_out
+        if self.crop is None:
+            return self.net_input.messages(shape) + left_out
+        return [self.crop.message(f"{self.net_input.height}x{self.net_input.width}"), *left_out]
 
     def _batches(self) -> list[np.ndarray]:
         count = len(self.dataset)
