@@ -10,10 +10,12 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
+from ..data.crops import Crop
 from ..data.dataset import Dataset
 from ..errors import NonFiniteLossError
 from ..training.checkpoint import Run
 from ..training.evaluate import Evaluation, evaluate
+from ..training.health import Watch
 from ..training.trainer import State, Trainer
 from ._app import out
 from ._progress import bar, images_bar
@@ -23,14 +25,20 @@ class Session:
     """One training as the command line shows and records it."""
 
     def __init__(
-        self, run: Run, trainer: Trainer, test_set: Dataset, settings: dict[str, Any]
+        self,
+        run: Run,
+        trainer: Trainer,
+        test_set: Dataset,
+        settings: dict[str, Any],
+        crop: Crop | None = None,
     ) -> None:
+        self.crop = crop
         self.run, self.trainer, self.test_set, self.settings = run, trainer, test_set, settings
         self.interrupted = False
         self.progress: Progress = bar()
         self.task: TaskID | None = None
         self.seconds, self.per_epoch = run.info.get("seconds", 0.0), 0
-        trainer.callbacks.append(self.tell)
+        trainer.callbacks += [self.tell, Watch(lambda found: out.print(f"warning: {found}"))]
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -93,7 +101,7 @@ class Session:
 
     def _measure(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Test figures; a loss that is not finite means that the last steps broke the net."""
-        found = evaluate(self.trainer.net, self.test_set, progress=progress)
+        found = evaluate(self.trainer.net, self.test_set, crop=self.crop, progress=progress)
         if not isfinite(found.loss):
             steps = self.trainer.step.steps
             self.trainer.give_up(f"the test loss is {found.loss} after step {steps}")

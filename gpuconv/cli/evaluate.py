@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..data import TenCrop, open_dataset
+from ..data.crops import Crop
 from ..data.dataset import title
 from ..errors import DataError
 from ..training.checkpoint import Run
@@ -43,7 +44,10 @@ def evaluate_run(
             f"trained on {', '.join(opened.info['classes'])}; give --data with the same classes"
         )
     net, skipped = opened.net(where), getattr(dataset, "skipped", 0)
-    crop = None if ten_crop is None else TenCrop(ten_crop)
+    recipe = opened.recipe()
+    crop: Crop | None = None if recipe is None else recipe.test_crop()
+    if ten_crop is not None:
+        crop = TenCrop(ten_crop)
     with images_bar(len(dataset), f"eval {name}", quiet=as_json) as progress:
         found = evaluate(net, dataset, batch_size=batch_size, crop=crop, progress=progress)
     if as_json:

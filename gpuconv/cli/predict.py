@@ -68,7 +68,9 @@ def predict(
     if weights is None:
         opened = Run.open(run)
         net = opened.net()
-        prepare = Preprocessing.of(net, classes=tuple(opened.info["classes"]))
+        recipe, said = opened.recipe(), {"classes": tuple(opened.info["classes"])}
+        side = None if recipe is None else recipe.images.side
+        prepare = Preprocessing.of(net, resize=side, **said)
     else:
         net, prepare = foreign(str(run), weights)
     net.to(resolve(device, quiet=as_json))

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import data as datasets
 from .. import models
 from ..data import open_dataset
 from ..data.dataset import Dataset, title
@@ -18,11 +17,13 @@ from ..training.checkpoint import Run, next_folder
 from ..training.evaluate import loader
 from ..training.groups import param_groups
 from ..training.optimizers import SGD
-from ..training.schedules import constant, cosine, warmup
+from ..training.recipe import Recipe, names
+from ..training.schedules import Schedule, constant, cosine, warmup
 from ..training.trainer import Trainer
 from ._app import app, out
 from ._device import DEVICES, plan, resolve
 from ._progress import bar
+from ._recipe import Course, course_of, record, settle
 from ._resume import go_on, reopen, settings_of
 from ._session import Session
 from ._transfer import factors, start_from
@@ -42,6 +43,10 @@ def train(
             "IDX files, binary CIFAR, tar shards, or images DIR/CLASS/*.jpg|png"
         ),
     ] = "mnist",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help=f"how to train AlexNet: {', '.join(names())}, or a file .toml like them"),
+    ] = None,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     algorithm: Annotated[
         str | None,
@@ -108,23 +113,25 @@ def train(
     run = None if resume is None else reopen(resume, out_folder)
     if run is None:
         chosen, folder = models.get(model), out_folder or next_folder("runs", model)
-        settings["lr"] = chosen.lr if lr is None else lr
-        settings["dropout"] = chosen.dropout if dropout is None else dropout
+        settings |= {n: getattr(chosen, n) for n in ("lr", "dropout") if settings[n] is None}
         Run.require_free(folder)
+        plan_of = settle(context, settings)
     else:
         settings = settings_of(run, context, settings)
+        plan_of = run.recipe()
     where = resolve(settings["device"])
     kernels = plan(settings["algorithm"], where)
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
-    trainer, batches = _prepare(settings, where, train_set)
+    course = course_of(plan_of, settings, train_set, run)
+    trainer, batches = _prepare(settings, where, train_set, plan_of, course)
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
     if settings["weights"] is not None and (run is None or not run.has_checkpoint):
         start_from(trainer.net, settings["weights"])
     if run is None:
-        run = Run.create(folder, _info(trainer.net, settings, where, train_set))
+        run = _create(folder, _info(trainer.net, settings, where, train_set), plan_of, course)
     else:
         go_on(run, trainer, train_set)
-    session = Session(run, trainer, test_set, settings)
+    session = Session(run, trainer, test_set, settings, course.test_crop)
     with limits(plan=kernels), session.recorded():
         session.fit(batches)
         session.finish()
@@ -132,16 +139,27 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
-def _prepare(settings: dict[str, Any], where: str, data: Dataset) -> tuple[Trainer, Any]:
+def _prepare(
+    settings: dict[str, Any], where: str, data: Dataset, recipe: Recipe | None, course: Course
+) -> tuple[Trainer, Any]:
     """The trainer, its net on the device, and the batches."""
     model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
-    net = models.create(model, len(data.classes), settings["dropout"], seed).to(where)
+    net = models.create(model, len(data.classes), settings["dropout"], seed)
+    if recipe is not None:
+        recipe.put_on(net)
+        net.initialize(seed)
+    net.to(where)
     if settings["freeze"]:
         net.freeze(*settings["freeze"])
     steps = settings["epochs"] * -(-len(data) // batch_size)
-    trainer = _trainer(net, settings, min(steps, settings["max_steps"] or steps))
-    chosen = _augmentations(settings["shift"], settings["flip"])
-    options = {"seed": seed, "augment": chosen, "workers": settings["workers"]}
+    rated = steps if recipe is not None else min(steps, settings["max_steps"] or steps)
+    trainer = _trainer(net, settings, rated, recipe, course)
+    options = {
+        "seed": seed,
+        "crop": course.crop,
+        "augment": course.augment,
+        "workers": settings["workers"],
+    }
     return trainer, loader(net, data, batch_size, shuffle=True, **options)
 
 
@@ -160,26 +178,26 @@ def _open(settings: dict[str, Any], split: str) -> Dataset:
         )
 
 
-def _augmentations(shift: int, flip: bool) -> list[Any]:
-    chosen: list[Any] = [datasets.random_shift(shift)] if shift else []
-    return [*chosen, datasets.random_flip()] if flip else chosen
+def _trainer(
+    net: Graph, settings: dict[str, Any], steps: int, recipe: Recipe | None, course: Course
+) -> Trainer:
+    if not isfinite(settings["lr"]):
+        raise OptionError(f"--lr {settings['lr']}: expected a finite number")
+    options = {name: settings[name] for name in ("momentum", "weight_decay", "clip_norm")}
+    if recipe is not None:
+        optimizer = recipe.make_optimizer(net, steps, settings["lr"], **options)
+    else:
+        groups = param_groups(net, factors(settings["lr_scale"]))
+        optimizer = SGD(groups, _rate(settings, steps), **options)
+    told = {"seed": settings["seed"], "read_every": settings["read_every"]}
+    return Trainer(net, optimizer, course.loss, **told)
 
 
-def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
+def _rate(settings: dict[str, Any], steps: int) -> Schedule:
     lr, kind = settings["lr"], settings["schedule"]
-    if not isfinite(lr):
-        raise OptionError(f"--lr {lr}: expected a finite number")
     if kind not in ("cosine", "constant"):
         raise OptionError(f"--schedule {kind}: expected cosine or constant")
-    rate = warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
-    optimizer = SGD(
-        param_groups(net, factors(settings["lr_scale"])),
-        rate,
-        settings["momentum"],
-        settings["weight_decay"],
-        clip_norm=settings["clip_norm"],
-    )
-    return Trainer(net, optimizer, seed=settings["seed"], read_every=settings["read_every"])
+    return warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
 
 
 def _describe(model: str, net: Any, train_set: Dataset, test_set: Dataset, batches: Any) -> None:
@@ -194,6 +212,10 @@ def _describe(model: str, net: Any, train_set: Dataset, test_set: Dataset, batch
     )
     for message in batches.messages:
         out.print(f"data: {message}")
+
+
+def _create(folder: Path, info: dict[str, Any], recipe: Recipe | None, course: Course) -> Run:
+    return Run.create(folder, info | record(recipe, course, info["model"]))
 
 
 def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
 from .optimizers import Optimizer
+from .recipe import Recipe, parse
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
@@ -185,6 +186,14 @@ class Run:
                 kept.append(line + "\n")
         replace_file(path, "".join(kept).encode())
 
+    def recipe(self) -> Recipe | None:
+        """The recipe that the net is trained by, as it was then; raises RunError if it is none."""
+        said = self.info.get("recipe")
+        try:
+            return None if said is None else parse(said, "recipe")
+        except OptionError as error:
+            raise RunError(f"{self.folder / SETTINGS}: {error}") from None
+
     def net(self, device: str = "cpu") -> Graph:
         """The trained net; raises StateError or RunError if it cannot be read."""
         kept, settings = self.info["model"], self.folder / SETTINGS
@@ -192,6 +201,9 @@ class Run:
             net = models.create(kept["name"], kept["num_classes"], kept["dropout"])
             net.input_shape = tuple(kept["input_shape"])
             net.mean, net.std = tuple(kept["mean"]), tuple(kept["std"])
+            recipe = self.recipe()
+            if recipe is not None:
+                recipe.put_norm_on(net)
             names = len(self.info["classes"])
         except (KeyError, TypeError, OptionError) as error:
             raise RunError(f"{settings}: the model cannot be made from it ({error!r})") from None

@@ -29,7 +29,8 @@ class Optimizer:
     """Updates parameters in place from their gradients.
 
     ``parameters`` are those of ``net.parameters()``, or groups as torch.optim takes them: dicts of
-    ``params`` and a rate of their own, ``lr``, or ``lr_scale``, a factor on the optimiser's.
+    ``params`` and a rate of their own, ``lr``, or ``lr_scale``, a factor on the optimiser's, and
+    ``weight_decay``.
     ``lr`` is the learning rate, or a schedule of ``schedules.py`` (a function of the step).
     ``clip_norm`` / ``clip_value`` bound the gradient's norm / elements before each step. Parameters
     without a gradient are left alone. ``last_lr`` is the rate of the last step, as PyTorch's
@@ -72,12 +73,15 @@ class Optimizer:
         rates = [group.rate(self.last_lr, self.steps) for group in self.groups]
         self._clip()
         for part, group in self.arena.runs(self._group_of):
-            self.update(part, rates[group])
+            self.update(part, rates[group], **self.groups[group].options)
         self.arena.touched()
         self.steps += 1
 
-    def update(self, part: slice, lr: float) -> None:
-        """Update one stretch of the flat arrays at a learning rate."""
+    def update(self, part: slice, lr: float, **more: float) -> None:
+        """Update one stretch of the flat arrays at a learning rate.
+
+        ``more`` is what the group has of its own: ``weight_decay``.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
     def _clip(self) -> None:
@@ -163,12 +167,12 @@ class SGD(Optimizer):
             "form": form,
         }
 
-    def update(self, part: slice, lr: float) -> None:
+    def update(self, part: slice, lr: float, **more: float) -> None:
         """One sgd launch."""
         arena = self.arena
         velocity = arena.state("velocity")[part] if self.momentum else None
         rate = self._scalar(lr)
-        ops.sgd(arena.value[part], arena.gradient[part], velocity, rate, **self.options)
+        ops.sgd(arena.value[part], arena.gradient[part], velocity, rate, **self.options | more)
 
 
 class Adam(Optimizer):
@@ -206,9 +210,10 @@ class Adam(Optimizer):
             "decoupled": decoupled,
         }
 
-    def update(self, part: slice, lr: float) -> None:
+    def update(self, part: slice, lr: float, **more: float) -> None:
         """One adam launch."""
         arena = self.arena
         m, v = arena.state("m")[part], arena.state("v")[part]
         rate, step = self._scalar(lr), self._scalar(self.steps + 1, "int64")
-        ops.adam(arena.value[part], arena.gradient[part], m, v, rate, step, **self.options)
+        options = self.options | more
+        ops.adam(arena.value[part], arena.gradient[part], m, v, rate, step, **options)
