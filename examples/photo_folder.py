@@ -42,8 +42,11 @@ def photographs() -> dict[str, Path]:
     return found
 
 
-def view(photograph: Image.Image, number: int) -> Image.Image:
-    """A window of half to all of each side, mirrored or not, darker or lighter, of another size."""
+def view(photograph: Image.Image, number: int, side: int) -> Image.Image:
+    """A window of half to all of each side, mirrored or not, darker or lighter, of another size.
+
+    The shorter side is 1 to 2.5 times ``side``.
+    """
     across, down, left, top, mirror, light, size = Stream(number).uniform((7,)).tolist()
     width, height = (
         round(s * (0.5 + 0.5 * u)) for s, u in zip(photograph.size, (across, down), strict=True)
@@ -56,7 +59,7 @@ def view(photograph: Image.Image, number: int) -> Image.Image:
     if mirror < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image = ImageEnhance.Brightness(image).enhance(0.7 + 0.6 * light)
-    factor = (200 + 300 * size) / min(image.size)
+    factor = side * (1 + 1.5 * size) / min(image.size)
     return image.resize([max(round(side * factor), 1) for side in image.size])
 
 
@@ -80,7 +83,7 @@ def write(image: Image.Image, stem: Path, number: int) -> None:
         image.save(stem.with_suffix(".jpg"), quality=90)
 
 
-def make(photos: dict[str, Path], out: Path, images: int) -> None:
+def make(photos: dict[str, Path], out: Path, images: int, side: int = 200) -> None:
     """A folder for each photograph with so many images, and two broken ones in the first."""
     for number, (title, path) in enumerate(photos.items()):
         folder = out / title
@@ -89,7 +92,7 @@ def make(photos: dict[str, Path], out: Path, images: int) -> None:
             photograph = file.convert("RGB")
         photograph.thumbnail((900, 900))
         for k in range(images):
-            write(view(photograph, number * 100_000 + k), folder / f"{title}-{k:04}", k)
+            write(view(photograph, number * 100_000 + k, side), folder / f"{title}-{k:04}", k)
     first = out / next(iter(photos))
     whole = next(first.glob("*.jpg")).read_bytes()
     (first / "broken-empty.jpg").touch()

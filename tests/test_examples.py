@@ -110,7 +110,7 @@ def test_photo_folder(tmp_path):
     for number, title in enumerate("ab"):
         photos[title] = save(tmp_path / f"{title}.png", picture(40 * number, 60, 90))
     out = tmp_path / "out"
-    example["make"](photos, out, 16)
+    example["make"](photos, out, 16, side=12)
     found = measure(gcv.data.image_folder(out))
     assert (found.counts, len(found.bad)) == ([16, 16], 2)
     assert found.kinds == {

@@ -34,7 +34,9 @@ def decode_from(source: "str | os.PathLike | IO[bytes]", name: str) -> np.ndarra
     try:
         with Image.open(source) as file:
             _check_size(file)
-            return _pixels(ImageOps.exif_transpose(file))
+            turned = file.getexif().get(_ORIENTATION, 1) != 1
+            # exif_transpose copies an image that is upright, and convert one of the mode asked for.
+            return _pixels(ImageOps.exif_transpose(file) if turned else file)
     except FileNotFoundError:
         raise DataError(f"{name}: no such image; check the path") from None
     # Decoders raise almost anything on broken bytes: OSError, SyntaxError, struct.error, ...
@@ -73,7 +75,7 @@ def _pixels(image: "Image") -> np.ndarray:
         return np.asarray(image.convert("L"))[..., None]
     if "transparency" in image.info:
         image = image.convert("RGBA")
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
