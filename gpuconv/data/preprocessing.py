@@ -77,7 +77,7 @@ class Preprocessing:
 
         ``mean`` and ``std`` are 0 and 1 then. ``more`` goes before what the net says.
         """
-        given = (getattr(net, "mean", 0.0), getattr(net, "std", 1.0))
-        mean, std = (tuple(map(float, np.atleast_1d(values))) for values in given)
         said = {name: getattr(net, name) for name in ("order", "resize") if hasattr(net, name)}
-        return cls(tuple(net.input_shape), mean, std, **said | more)
+        for name, value in (("mean", 0.0), ("std", 1.0)):
+            said[name] = tuple(map(float, np.atleast_1d(getattr(net, name, value))))
+        return cls(**{"input_shape": tuple(net.input_shape), **said, **more})
