@@ -108,6 +108,7 @@ SMALL = """
 summary = "mine"
 batch_size = 4
 epochs = 3
+label_smoothing = 0.1
 [optimizer]
 momentum = 0.5
 [schedule]
@@ -122,7 +123,6 @@ crop = "random"
 side = 36
 flip = true
 color_noise = 0.1
-label_smoothing = 0.1
 """
 
 
