@@ -55,6 +55,7 @@ def test_packed_images_are_the_middles(source, packing):
         expected = np.repeat(middle(image, 10, 10, 10), 3 // image.shape[2], axis=2)
         np.testing.assert_array_equal(images[k][0], expected)
         assert images[k][1] == label
+    np.testing.assert_array_equal(images[-1][0], images[7][0])
     with pytest.raises(IndexError):
         images[8]
     again = pickle.loads(pickle.dumps(images))

@@ -1,10 +1,11 @@
 """Recipes: what the shipped ones say, what they do to a net, and files that are none."""
 
 import json
+import time
 
 import numpy as np
 import pytest
-from command_line import fail, succeed
+from command_line import fail, finish, start, succeed
 from test_data_images import fill
 
 import gpuconv as gcv
@@ -13,7 +14,7 @@ from gpuconv.data import RandomCrop, RandomResizedCrop
 from gpuconv.errors import OptionError
 from gpuconv.layers import LocalResponseNorm, Parameter
 from gpuconv.training import recipe as recipes
-from gpuconv.training.checkpoint import Run
+from gpuconv.training.checkpoint import CHECKPOINT, WEIGHTS, Run
 
 CONVS = ["features.0", "features.4", "features.8", "features.10", "features.12"]
 
@@ -108,6 +109,7 @@ SMALL = """
 summary = "mine"
 batch_size = 4
 epochs = 3
+label_smoothing = 0.1
 [optimizer]
 momentum = 0.5
 [schedule]
@@ -122,7 +124,6 @@ crop = "random"
 side = 36
 flip = true
 color_noise = 0.1
-label_smoothing = 0.1
 """
 
 
@@ -187,3 +188,22 @@ def test_options_beside_a_recipe(tmp_path):
     succeed(*command, "--epochs", 1, "--lr", 0.01)
     settings = json.loads((tmp_path / "run/run.json").read_text())["settings"]
     assert (settings["epochs"], settings["lr"], settings["batch_size"]) == (1, 0.01, 4)
+
+
+@pytest.mark.slow
+def test_a_run_by_a_recipe_that_was_killed_goes_on_to_the_same_bits(tmp_path):
+    fill(tmp_path / "images", a=8, b=8)
+    (tmp_path / "mine.toml").write_text(SMALL.replace("epochs = 3", "epochs = 6"))
+    command = ["train", "cuda_convnet", "--recipe", tmp_path / "mine.toml", "--device", "cpu"]
+    command += ["--data", tmp_path / "images"]
+    succeed(*command, "--out", tmp_path / "whole")
+    process = start(*command, "--workers", 2, "--out", tmp_path / "killed")
+    while not (tmp_path / "killed" / CHECKPOINT).exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    finish(process)
+    (tmp_path / "mine.toml").unlink()
+    lines = succeed("train", "--resume", tmp_path / "killed")
+    assert any(line.startswith("resumed: ") for line in lines)
+    weights = [(tmp_path / folder / WEIGHTS).read_bytes() for folder in ("whole", "killed")]
+    assert weights[0] == weights[1]

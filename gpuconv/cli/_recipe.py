@@ -85,7 +85,7 @@ def course_of(
             raise RunError("run.json: the colours of the training set are missing; start a new run")
         axes = colours["eigenvalues"], colours["eigenvectors"]
         augment.append(color_noise(*axes, images.color_noise))
-    loss = CrossEntropyLoss(images.label_smoothing)
+    loss = CrossEntropyLoss(recipe.label_smoothing)
     return Course(recipe, recipe.training_crop(), augment, loss, colours)
 
 

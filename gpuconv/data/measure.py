@@ -17,6 +17,7 @@ from .inputs import check_image, check_pair
 from .transforms import to_channels
 
 _SHOWN = 5
+_PIXELS = 1 << 18  # at a time: a large photograph in float64 is a gigabyte
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,12 @@ class Moments:
 
     def add(self, image: np.ndarray) -> None:
         """Take in one uint8 image (H, W, 1 or 3)."""
-        pixels = to_channels(image, 3).reshape(-1, 3).astype(np.float64) / 255
+        flat = to_channels(image, 3).reshape(-1, 3)
         self.count += 1
-        self.first += pixels.mean(0)
-        self.second += pixels.T @ pixels / len(pixels)
+        for start in range(0, len(flat), _PIXELS):
+            pixels = flat[start : start + _PIXELS].astype(np.float64) / 255
+            self.first += pixels.sum(0) / len(flat)
+            self.second += pixels.T @ pixels / len(flat)
 
     def colours(self) -> Colours | None:
         """The statistics; None before the first image."""

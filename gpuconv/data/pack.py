@@ -99,7 +99,8 @@ def _plan(datasets: Mapping[str, Dataset], side: int, channels: int, shard_image
         labels = np.asarray(getattr(dataset, "labels", ()))
         source.update(f"{split} {len(dataset)}\n".encode() + labels.tobytes())
         for index in range(len(dataset)):
-            source.update(os.fsencode(place(index)) + b"\n")
+            known = place(index)
+            source.update(os.fsencode(os.path.abspath(known) if known else "") + b"\n")
     shards = {split: -(-len(dataset) // shard_images) for split, dataset in datasets.items()}
     sizes = (side, channels, shard_images)
     return Plan(title(first), tuple(first.classes), *sizes, shards, source.hexdigest())

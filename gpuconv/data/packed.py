@@ -141,14 +141,14 @@ class PackedImages:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-        label = int(self.labels[index])  # raises IndexError as a list does
+        index = range(len(self))[index]  # raises IndexError, and takes -1, as a list does
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         image = self._map(shard)[index - self._starts[shard]]
         if not self._checked[index]:
             if zlib.crc32(image) != self._crc32[index]:
                 raise DataError(f"{self.place(index)}: its bytes have changed on disk; {AGAIN}")
             self._checked[index] = True
-        return image, label
+        return image, int(self.labels[index])
 
     def place(self, index: int) -> str:
         """What messages call a sample: its shard, and its number there."""

@@ -72,7 +72,6 @@ class ImagesTable:
     flip: bool = False
     color_noise: float = 0.0
     color_sample: int = 2000
-    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,7 @@ class Recipe:
     schedule: ScheduleTable
     images: ImagesTable
     models: tuple[str, ...] = ()
+    label_smoothing: float = 0.0
     init: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     lrn: ResponseNorm | None = None
 
