@@ -91,9 +91,7 @@ def linear_sgd(
     float_array("linear_sgd", "weight", weight, 2)
     float_array("linear_sgd", "x", x, 2)
     require_sgd("linear_sgd", velocity, momentum, nesterov, form)
-    options = momentum, weight_decay, nesterov, form
-    problem = declared.LinearSGDProblem(
-        len(x), *reversed(weight.shape), *options, **numerics(dtype_name(weight.dtype))
-    )
+    (o, i), how = weight.shape, numerics(dtype_name(weight.dtype))
+    problem = declared.LinearSGDProblem(len(x), i, o, momentum, weight_decay, nesterov, form, **how)
     updates = weight, velocity
     call(declared.linear_sgd, problem, x, dy, lr, updates=updates, algorithm=algorithm)

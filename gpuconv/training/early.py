@@ -37,7 +37,8 @@ class Early:
 
         Other kernels than those that share their loops may add up in another order.
         """
-        problem = LinearSGDProblem(len(x), *reversed(self.parameter.shape), **self.options)
+        o, i = self.parameter.shape
+        problem = LinearSGDProblem(len(x), i, o, **self.options)
         parts = {linear_sgd: problem, linear_weight: problem.gradient, sgd: problem.step}
         for op, part in parts.items():
             kernel = find(op, part, devices.CPU)
