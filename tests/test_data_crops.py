@@ -9,7 +9,7 @@ from gpuconv import data, ops
 from gpuconv.data.colour import _normal
 from gpuconv.data.crops import below
 from gpuconv.data.images import middle
-from gpuconv.errors import OptionError, ShapeError
+from gpuconv.errors import DataError, OptionError, ShapeError
 from gpuconv.layers import Conv2d, Flatten, Linear
 from gpuconv.random import CROP, Stream
 
@@ -91,6 +91,25 @@ def test_colour_noise_moves_a_whole_image_along_the_principal_axes():
         data.color_noise(values, vectors)(images[..., :1], drawn)
     with pytest.raises(OptionError, match=r"expected 3 eigenvalues .* got \(2,\)"):
         data.color_noise([1, 2], vectors)
+
+
+def test_augmentations_see_rgb_whatever_the_order_of_the_net():
+    source = data.ArrayDataset("toy", pixels(5, 6, 6, 3), np.arange(5) % 2, "ab")
+    noise = data.color_noise([0.2, 0.02, 0.004], np.eye(3), 0.1)
+    for crop in (None, data.RandomCrop(6)):
+        options = {"input_shape": (3, 5, 5), "mean": 0.5, "std": 0.5, "crop": crop}
+        (red, _), (blue, _) = (
+            next(iter(data.Loader(source, 5, augment=noise, order=order, **options)))
+            for order in ("RGB", "BGR")
+        )
+        np.testing.assert_array_equal(red[:, ::-1], blue)
+
+
+def test_an_image_that_is_too_long_is_named():
+    long = data.ArrayDataset("toy", np.zeros((2, 1, 60000, 3), np.uint8), np.zeros(2, int), "a")
+    options = {"input_shape": (3, 5, 5), "mean": 0.5, "std": 0.5, "crop": data.RandomCrop(50)}
+    with pytest.raises(DataError, match="toy: sample 0: an image of 60000 x 1 would become"):
+        next(iter(data.Loader(long, 2, **options)))
 
 
 def test_cutout_fills_a_square_around_a_pixel():

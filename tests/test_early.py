@@ -67,7 +67,8 @@ def test_schedules_groups_and_versions():
         weights = [{"params": net[0].parameters(), "lr_scale": 0.1}]
         weights += [{"params": [*net[2].parameters(), *net[4].parameters()]}]
         rate = step_decay(0.1, 2)
-        optimizer = gcv.SGD(weights, rate, momentum=0.9)
+        weights[1]["weight_decay"] = 0.25
+        optimizer = gcv.SGD(weights, rate, momentum=0.9, weight_decay=5e-4)
         return gcv.TrainStep(net, gcv.CrossEntropyLoss(), optimizer, early=early)
 
     soon, late = step(True), step(False)

@@ -8,6 +8,7 @@ import gpuconv as gcv
 from gpuconv.errors import OptionError
 from gpuconv.layers import Conv2d, Flatten, Linear, MaxPool2d, MSELoss, ReLU
 from gpuconv.layers.init import Constant, Normal
+from gpuconv.training import early
 from gpuconv.training.health import Watch
 
 DIGITS = gcv.data.mnist("train")
@@ -43,6 +44,15 @@ def test_dead_rectifiers_are_told_with_their_layer():
     assert dead.layer == "1"
     assert dead.seen.startswith("16 of 16 units had no gradient in step 10: the rectifiers")
     assert [each.layer for each in found].count("1") == 1
+
+
+def test_a_large_layer_is_looked_at_though_its_gradient_is_not_kept(monkeypatch):
+    monkeypatch.setattr(early, "LARGE", 1000)
+    kernels = dict.fromkeys(("linear", "linear_weight", "linear_sgd", "sgd"), "numba")
+    hidden = Linear(784, 16, bias_init=Constant(-1e4))
+    with gcv.limits(plan=kernels):
+        found = told(Flatten(), hidden, ReLU(), Linear(16, 10), read_every=2)
+    assert "1" in [each.layer for each in found if "rectifiers" in each.seen]
 
 
 def test_a_gradient_that_vanishes_is_told():

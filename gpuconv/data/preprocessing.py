@@ -42,10 +42,13 @@ class Preprocessing:
     def image(self, path: str | os.PathLike) -> np.ndarray:
         """One image file as the net takes it: float32 (1, C, H, W).
 
-        Raises DataError for a file that is no readable image.
+        Raises DataError for a file that is no readable image, or one that is too long.
         """
-        net_input = self._net_input()
-        return net_input.floats(net_input.fit(decode(path))[None])
+        net_input, pixels = self._net_input(), decode(path)
+        try:
+            return net_input.floats(net_input.fit(pixels)[None])
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
 
     def _net_input(self) -> NetInput:
         return NetInput(self.input_shape, self.mean, self.std, self.order, self.resize)

@@ -51,7 +51,12 @@ class BatchReader:
         for position, sample in enumerate(samples.tolist()):
             image, label = check_pair(name, sample, dataset[sample])
             labels[position] = label
-            images.append(self._fit(check_image(name, sample, image), words[position]))
+            fitting = check_image(name, sample, image)
+            try:
+                images.append(self._fit(fitting, words[position]))
+            except DataError as error:
+                where = self.places(samples[position : position + 1])
+                raise DataError(f"{where}: {error}") from None
         return np.concatenate(images), labels
 
     def _fit(self, image: np.ndarray, words: np.ndarray) -> np.ndarray:

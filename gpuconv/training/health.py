@@ -58,6 +58,7 @@ class Watch:
         self.next = self.first = integer(first, "Watch: first", 1)
         self._losses: deque[float] = deque(maxlen=_RECENT)
         self._lr = 0.0
+        self._early: bool | None = None  # whether the trainer takes steps early
         self._told: set[tuple[str, str]] = set()
 
     def __call__(self, state: State) -> None:
@@ -65,14 +66,23 @@ class Watch:
             return
         self._losses.extend(state.losses)
         self._lr = max(self._lr, state.lr)  # the end of a schedule is small on purpose
-        if state.step < self.next:
-            return
-        while self.next <= state.step:
-            self.next *= 2
-        for kind, finding in self._look(state):
-            if (kind, finding.layer) not in self._told:
-                self._told.add((kind, finding.layer))
-                self.tell(finding)
+        if state.step >= self.next:
+            while self.next <= state.step:
+                self.next *= 2
+            for kind, finding in self._look(state):
+                if (kind, finding.layer) not in self._told:
+                    self._told.add((kind, finding.layer))
+                    self.tell(finding)
+        self._ask(state)
+
+    def _ask(self, state: State) -> None:
+        """Have the steps before a look keep the gradients of large weights: the bits are the same.
+
+        Else they are not kept (early.py).
+        """
+        step = state.trainer.step
+        self._early = step.early if self._early is None else self._early
+        step.early = self._early and state.step + len(state.losses) < self.next
 
     def _look(self, state: State) -> list[tuple[str, Finding]]:
         weights = _weights(state.trainer.net)
