@@ -16,6 +16,7 @@ setup(
         "gpuconv.benchmarks": ["*.json", "results/*.json", "results/*.jsonl"],
         "gpuconv.data": ["digits/*"],
         "gpuconv.emulator": ["include/*.h", "runtime/*.cpp", "runtime/*.h"],
+        "gpuconv.plans": ["*.json"],
         "gpuconv.training": ["recipes/*.toml"],
         "gpuconv.kernels": ["**/*.cu", "**/*.cuh"],
     },

@@ -1,6 +1,6 @@
 """What is timed: ops on the shapes of nets, of published layers, or of the user's own.
 
-A net's come from running it with kernels that compute nothing (registry.tracing), so that a new
+A net's come from running it with kernels that compute nothing (gpuconv/tracing.py), so that a new
 model or a new op is in without a line here.
 """
 
@@ -18,6 +18,7 @@ from gpuconv.kernels.conv2d.op import Conv2dProblem
 from gpuconv.layers import CrossEntropyLoss, Layer
 from gpuconv.problem import Problem
 from gpuconv.shapes import padding4, pair
+from gpuconv.tracing import tracing
 
 from .places import Place, places
 
@@ -52,23 +53,24 @@ def shapes() -> list[str]:
     return [*models.models(), "depthwise"]
 
 
-def known_shape(name: str) -> str:
+def known_shape(name: str, command: str = "bench") -> str:
     """The full name of shapes: a unique beginning will do, or the first model's of several.
 
     Raises OptionError that lists what there is and names the nearest.
     """
     found = [known for known in shapes() if known.startswith(name)]
     if not found:
-        raise OptionError(unknown("shapes", name, shapes()) + "; or write them out: n=1,c=3,h=32")
+        said = unknown("shapes", name, shapes(), command)
+        raise OptionError(f"{said}; or write them out: n=1,c=3,h=32")
     return min(found, key=len)
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
+def unknown(what: str, name: str, known: Iterable[str], command: str = "bench") -> str:
     """One line: there is no such name, did you mean that one, these exist."""
     names = list(known)
     near = get_close_matches(name, names, 1)
     hint = f"; did you mean {near[0]}?" if near else ";"
-    return f"bench: unknown {what} {name!r}{hint} there are {', '.join(names)}"
+    return f"{command}: unknown {what} {name!r}{hint} there are {', '.join(names)}"
 
 
 def cases(name: str, ops: Iterable[str] = (), batch_size: int | None = None) -> list[Case]:
@@ -110,10 +112,10 @@ def _calls(place: Place, is_first: bool = False) -> list[tuple[str, Problem]]:
     need: Any = not is_first if len(xs) == 1 else (True,) * len(xs)
     if isinstance(place.layer, CrossEntropyLoss):
         xs[1], need = np.zeros(place.shapes[1], np.int64), (True, False)
-    with registry.tracing() as noted:
+    with tracing() as trace:
         y, saved = place.layer.forward(*xs, train=True)
         place.layer.backward(1.0 if y.ndim == 0 else y, saved, need_dx=need)
-        return noted()
+        return trace.problems()
 
 
 def _leave_undrawn(layer: Layer) -> None:
@@ -144,13 +146,13 @@ def _written(op: str, text: str, batch_size: int | None) -> Case:
     given = dict(_pairs(text))
     for name in given:
         if name not in names:
-            raise OptionError(unknown(f"size of {op}", name, names))
+            raise OptionError(unknown(f"size of {op}", name, names, "shapes"))
     if batch_size is not None and "n" in names:
         given["n"] = batch_size
     try:
         problem = _checked(kind(**given))
     except (TypeError, ArithmeticError):
-        raise OptionError(f"bench: {op} {text}: expected numbers for {', '.join(names)}") from None
+        raise OptionError(f"shapes: {op} {text}: expected numbers for {', '.join(names)}") from None
     return Case("", (text,), op, problem)
 
 
@@ -161,9 +163,9 @@ def _pairs(text: str) -> Iterator[tuple[str, Any]]:
         try:
             numbers = tuple(map(_number, value.split("x")))
         except ValueError:
-            raise OptionError(f"bench: {entry}: expected a number, or two as 3x3") from None
+            raise OptionError(f"shapes: {entry}: expected a number, or two as 3x3") from None
         made: Any = numbers[0] if len(numbers) == 1 else numbers
-        yield name, _SHAPED[name](made, f"bench: {name}") if name in _SHAPED else made
+        yield name, _SHAPED[name](made, f"shapes: {name}") if name in _SHAPED else made
 
 
 def _number(text: str) -> int | float:
@@ -177,8 +179,8 @@ def _checked(problem: Problem) -> Problem:
     """The problem, if every array of it has a size."""
     groups = getattr(problem, "groups", 1)
     if groups < 1 or getattr(problem, "c", 0) % groups or getattr(problem, "k", 0) % groups:
-        raise OptionError(f"bench: {problem}: groups={groups} must divide the channels c and k")
+        raise OptionError(f"shapes: {problem}: groups={groups} must divide the channels c and k")
     for name, shape in problem.shapes().items():
         if not all(isinstance(size, int) and size >= 1 for size in shape):
-            raise OptionError(f"bench: {problem}: {name} would have shape {shape}")
+            raise OptionError(f"shapes: {problem}: {name} would have shape {shape}")
     return problem

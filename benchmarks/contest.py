@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from gpuconv import battery, formats, registry
 from gpuconv import device as devices
+from gpuconv.cpu import keeping
 from gpuconv.device import Device
 from gpuconv.errors import GpuconvError
 from gpuconv.limits import current_limits
@@ -18,11 +20,10 @@ from . import figures
 from .cases import Case
 from .cpu_vs_peers.ceilings import Ceilings
 from .figures import Row
-from .measure import Rivals, interleaved, on
+from .measure import Rival, Rivals, interleaved, on
 from .values import Truth, truth, values
 
 PEERS_ERROR = 1e3  # eps * scale: a peer beyond that computes something else
-Call = Callable[[], float | None]
 
 
 class Refused(Exception):
@@ -48,18 +49,22 @@ class Contestant(Protocol):
         """The error that is no fault, in eps * scale."""
         ...
 
-    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Call, int | None]:
+    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Rival, int | None]:
         """Outs of one run (None: not given), a call to time, bytes of workspace; or Refused."""
         ...
 
 
 @dataclass(frozen=True)
 class OwnKernel:
-    """One of the registry's kernels, on values in this format."""
+    """One of the registry's kernels, on values in this format.
+
+    ``keeps``: it may keep its form of the weights from call to call, as in an ``InferenceStep``.
+    """
 
     kernel: Kernel
     format: str
     device: Device
+    keeps: bool = False
     is_peer = False
 
     @property
@@ -76,7 +81,7 @@ class OwnKernel:
         """The case's problem in this format."""
         return case.problem.in_format(self.format)
 
-    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Call, int | None]:
+    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Rival, int | None]:
         """Run it once as the battery does; the call runs it on arrays of its own."""
         op, problem = registry.get_op(case.op), self.problem(case)
         reason = self.kernel.objection(problem, self.device, current_limits())
@@ -90,10 +95,12 @@ class OwnKernel:
             for name, out in zip(names, outs, strict=True)
         ]
         size = self.kernel.workspace(problem, self.device)
-        return plain, on(self.device, _bound(op, self.kernel, problem, self.device, given)), size
+        return plain, bound(op, self.kernel, problem, self.device, given, self.keeps), size
 
 
-def _bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list) -> Call:
+def bound(
+    op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: list, keeps: bool = False
+) -> Rival:
     """A call of the kernel alone: arrays and workspace are there before."""
     placed = [None if a is None else devices.to_device(a.copy(), device) for a in arrays]
     updates = dict(zip(op.updates, placed[len(op.ins) :], strict=True))
@@ -103,12 +110,17 @@ def _bound(op: Op, kernel: Kernel, problem: Problem, device: Device, arrays: lis
     )
     size = kernel.workspace(problem, device)
     work = devices.empty((size,), "uint8", device) if size else None
-    ins, run = tuple(placed[: len(op.ins)]), kernel.run
+    ins = tuple(placed[: len(op.ins)])
+    call = partial(kernel.run, outs, ins, problem, work)
+    return on(device, _keeping(call, keeping.Store(ins)) if keeps else call)
 
-    def call() -> None:
-        run(outs, ins, problem, work)
 
-    return call
+def _keeping(call: Callable[[], Any], store: keeping.Store) -> Callable[[], Any]:
+    def call_kept() -> None:
+        with keeping.kept(store):
+            call()
+
+    return call_kept
 
 
 def kernels(case: Case, device: Device, wanted: Iterable[str] = ()) -> Iterator[OwnKernel]:
@@ -142,7 +154,7 @@ def rows(
     right = truth(op, case.problem, arrays)
     chosen = registry.find(op, case.problem, device)
     found: list[Row] = []
-    calls: dict[str, Call] = {}
+    calls: dict[str, Rival] = {}
     with np.errstate(all="ignore"):  # NaN and infinity flow, as in ops
         for one in contestants:
             row, call = check(case, one, arrays, right)
@@ -155,11 +167,11 @@ def rows(
 
 def check(
     case: Case, one: Contestant, arrays: list[np.ndarray], right: Truth
-) -> tuple[Row, Call | None]:
+) -> tuple[Row, Rival | None]:
     """The contestant's row without its time, and what to time where it is right."""
     op = registry.get_op(case.op)
     row = Row(
-        case.name, case.op, str(case.problem), getattr(case.problem, "n", None), one.name,
+        case.name, case.op, str(case.problem), figures.batch_of(case.problem), one.name,
         one.is_peer, figures.MEASURED, flops=op.flops(case.problem), bytes=op.bytes(case.problem),
         allowed=one.allowed,
     )  # fmt: skip

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,8 @@ from gpuconv.problem import Problem
 
 from . import figures, onnx_ops, peers
 from .cases import Case, unknown
-from .contest import PEERS_ERROR, Call, Contestant, Refused
+from .contest import PEERS_ERROR, Contestant, Refused
+from .measure import Clocked, Rival, in_a_row
 from .process import Process
 from .values import values
 
@@ -56,7 +56,7 @@ class Guest:
         """The library, and the memory format where it has more than one."""
         return f"{self.library} {self.way}".strip()
 
-    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Call, int | None]:
+    def prepare(self, case: Case, arrays: list[np.ndarray]) -> tuple[list[Any], Rival, int | None]:
         """Let the child compute once, and read what it saved."""
         if self.process is None:
             lacking = next(p for p in PACKAGES[self.library] if not find_spec(p))
@@ -69,9 +69,9 @@ class Guest:
         with np.load(path) as saved:
             outs = [saved[name] for name in saved.files]
         path.unlink()
-        run = f"{json.dumps(self.way)}\n"
-        process = self.process
-        return outs, lambda: float(process.ask(run)), None
+        process, way = self.process, self.way
+        run = Clocked(lambda count: float(process.ask(json.dumps([way, count]) + "\n")))
+        return outs, run, None
 
 
 @contextmanager
@@ -138,15 +138,14 @@ def _prepared(library: str, threads: int, wanted: dict[str, Any]) -> Any:
 
 
 def main(library: str, threads: str) -> None:
-    """What the child does: a JSON object prepares a call, a string runs the one of that way."""
+    """What the child does: an object prepares a call, [way, count] runs it so many times."""
     answers, sys.stdout = sys.stdout, sys.stderr
     calls: dict[str, Any] = {}
     for line in sys.stdin:
         wanted = json.loads(line)
-        if isinstance(wanted, str):
-            begin = perf_counter()
-            calls[wanted]()
-            print(perf_counter() - begin, file=answers, flush=True)
+        if isinstance(wanted, list):
+            way, count = wanted
+            print(in_a_row(calls[way], count), file=answers, flush=True)
             continue
         answer = {}
         try:

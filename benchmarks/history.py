@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,17 +18,17 @@ from .suite import Result
 QUIET = ("same", "within noise")
 CHANGE = 0.05  # of a median: less is not worth a word, however sure it is
 KEPT = ("case", "op", "problem", "batch", "name", "is_peer", "state", "note", "is_chosen", "ratio",
-        "workspace", "error", "roofline")  # fmt: skip
+        "workspace", "error", "roofline", "suite", "peak")  # fmt: skip
 Line = dict[str, Any]
 
 
-def lines(result: Result) -> list[Line]:
-    """A figure each: when, on what, of which commit, what was timed, and its seconds."""
+def lines(result: Result, rows: Iterable[Row]) -> list[Line]:
+    """A figure for each row: when, on what, of which commit, what was timed, and its seconds."""
     here = result.environment
     about = {"date": here["date"], "commit": commit(), "command": result.command}
     about |= {"device": result.device, "cpu": here["cpu"], "threads": here["threads"]}
     about |= {"versions": here["versions"], "ceilings": asdict(result.roof)}
-    return [about | _figure(row) for row in result.rows]
+    return [about | _figure(row) for row in rows]
 
 
 def _figure(row: Row) -> Line:
@@ -35,6 +36,7 @@ def _figure(row: Row) -> Line:
     return found | (asdict(row.timing) if row.timing else {})
 
 
+@cache
 def commit() -> str | None:
     """The commit of the checkout that this package lies in, or None."""
     command = ["git", "rev-parse", "--short", "HEAD"]
@@ -46,16 +48,26 @@ def commit() -> str | None:
     return done.stdout.strip()
 
 
-def save(result: Result, folder: Path) -> Path:
-    """Add the figures to the folder's file for this machine; returns the file."""
+def path(result: Result, folder: Path) -> Path:
+    """The folder's file for this machine; makes the folder."""
     here = result.environment
     machine = here["cpu"] if result.device == "cpu" else result.device
     words = f"{machine} {here['simd']} {here['threads']} threads".lower()
-    path = folder / f"bench-{re.sub(r'[^a-z0-9]+', '-', words)}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"bench-{re.sub(r'[^a-z0-9]+', '-', words)}.jsonl"
+
+
+def add(path: Path, result: Result, rows: Iterable[Row]) -> None:
+    """Add some figures of a run to the file: what is there stays, however the run ends."""
     with path.open("a") as file:
-        file.writelines(json.dumps(line) + "\n" for line in lines(result))
-    return path
+        file.writelines(json.dumps(line) + "\n" for line in lines(result, rows))
+
+
+def save(result: Result, folder: Path) -> Path:
+    """Add all figures of a run to the folder's file for this machine; returns the file."""
+    file = path(result, folder)
+    add(file, result, result.rows)
+    return file
 
 
 def load(path: Path) -> list[Line]:

@@ -9,16 +9,12 @@ import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gpuconv import emulator, registry
-from gpuconv.cuda.occupancy import blocks_per_sm
-from gpuconv.cuda.recording import Launch, recording
-from gpuconv.device import EMULATED, to_device
+from gpuconv import registry
+from gpuconv.cuda.recording import Launch
+from gpuconv.device import EMULATED
 from gpuconv.emulator import Statistics
 from gpuconv.errors import OptionError
 from gpuconv.kernels.conv2d.op import Conv2dProblem
@@ -26,6 +22,7 @@ from gpuconv.limits import current_limits
 from gpuconv.registry import Kernel, Op
 
 from . import static
+from .static_rows import count, launches, needs
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "ladder.md"
 MARKERS = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
@@ -40,7 +37,6 @@ PROBLEMS = {
         1, 4, 28, 28, 4, 3, 3, padding=SAME, groups=4
     ),
 }
-ALIGNED = 256  # bytes: where a GPU's allocations begin
 LANES = 32  # threads of a warp
 ARCH = "sm_90a"
 
@@ -57,7 +53,7 @@ class Row:
     @cached_property
     def counts(self) -> tuple[Statistics, ...]:
         """What each launch did to memory; runs them."""
-        counts = (_count(launch) for launch in self.launches)
+        counts = (count(launch) for launch in self.launches)
         return tuple(c for c in counts if c is not None)
 
     def total(self, space: str, figure: str) -> int:
@@ -72,33 +68,7 @@ def rows(problem: Conv2dProblem) -> Iterator[Row]:
         for kernel in sorted(op.kernels(), key=lambda kernel: -kernel.rank):
             taken = kernel.objection(problem, EMULATED, current_limits()) is None
             if kernel.backend == "cuda" and taken:
-                yield _row(op, kernel, problem)
-
-
-def _row(op: Op, kernel: Kernel, problem: Conv2dProblem) -> Row:
-    outs, ins = (
-        [_zeros(*problem.spec(n.rstrip("?"))) for n in names] for names in (op.outs, op.ins)
-    )
-    size = kernel.workspace(problem, EMULATED)
-    work = _zeros((size,), "uint8") if size else None
-    with recording() as launches:
-        kernel.run(tuple(outs), tuple(ins), problem, work)
-    return Row(op, kernel, problem, tuple(launches))
-
-
-def _zeros(shape: tuple[int, ...], dtype: str) -> Any:
-    """Zeros on the emulated GPU that begin where a GPU's would: sectors depend on it."""
-    raw = np.zeros(prod(shape) * np.dtype(dtype).itemsize + ALIGNED, np.uint8)
-    raw = to_device(raw, EMULATED)
-    first = -raw.ctypes.data % ALIGNED
-    return raw[first : first + raw.size - ALIGNED].view(dtype).reshape(shape)
-
-
-def _count(launch: Launch) -> Statistics | None:
-    source = launch.function.source
-    module = emulator.Module(source.path, launch.function.macros, list(source.include), "check")
-    function = module.function(launch.function.entry)
-    return function(launch.grid, launch.block, launch.args, launch.shared_mem, statistics=True)
+                yield Row(op, kernel, problem, tuple(launches(op, kernel, problem)))
 
 
 # ---- the page -------------------------------------------------------------------------------
@@ -183,11 +153,10 @@ def _needs(launch: Launch, stored: dict[str, Any]) -> list[object]:
             f"ladder: benchmarks/static.json has no row for {build.name} {function.entry}; "
             "run python -m gpuconv.benchmarks.static --write first"
         )
-    registers, spilled, shared, _ = figures[ARCH]
-    shared += launch.shared_mem
-    held = blocks_per_sm(ARCH, prod(launch.block), registers, shared)
+    taken = needs(launch, stored)[ARCH]
     loop = figures["loop"] or {"instructions": "", "math": ""}
-    return [registers, spilled, shared, held, loop["instructions"], loop["math"]]
+    held = [taken.registers, taken.spilled, taken.shared, taken.blocks]
+    return [*held, loop["instructions"], loop["math"]]
 
 
 def tables() -> str:

@@ -3,6 +3,7 @@
 The parent writes a line and reads one; the child says nothing else on its standard output.
 """
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -11,17 +12,25 @@ from typing import Any
 class Process:
     """A Python module that answers lines with lines."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, **settings: str) -> None:
+        """``settings``: environment variables beside those of this process."""
         pipe = subprocess.PIPE
         command = [sys.executable, "-m", module, *arguments]
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, start_new_session=True
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **settings},
         )  # Ctrl-C is for the parent, which then ends it
         self._given: Any = self._process.stdin
         self._taken: Any = self._process.stdout
 
     def close(self) -> None:
         """End the process, if it has not ended."""
+        if self._taken.closed:
+            return
         self._given.close()
         self._taken.read()  # what it has to say at its end
         self._taken.close()

@@ -1,8 +1,11 @@
-"""A whole benchmark: which cases, which contestants, and the rows as they come."""
+"""A whole benchmark: which cases, which contestants, and the rows as they come.
+
+``SUITES`` are what can be timed: kernels, layers, whole nets, cold starts, memory.
+"""
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,19 +14,62 @@ from gpuconv import cpu, models, registry
 from gpuconv.device import Device
 from gpuconv.errors import KernelError, OptionError
 
-from . import contest, guests
-from .cases import Case, cases, known_shape, unknown
+from . import cold_start, contest, guests, layer_suite, whole_nets
+from .cases import Case, batch_for, cases, known_shape, unknown
 from .contest import Contestant
 from .cpu_vs_peers.ceilings import Ceilings
 from .cpu_vs_peers.machine import machine
+from .cpu_vs_peers.nets import Work
 from .figures import Row
+from .static_rows import StaticRow
+from .whole_nets import Limits
 
 DEFAULT_SHAPES = "alexnet"
 
 
 @dataclass(frozen=True)
+class Task:
+    """What gives rows of another suite than that of kernels; ``run`` may give some at a time."""
+
+    op: str
+    name: str
+    run: Callable[[Ceilings], Iterator[list[Row]]]
+
+
+def _layers(net: str, batch: int, limits: Limits) -> Iterator[Task]:
+    work = Work(net, batch, True)
+    yield Task("layers of", net, lambda roof: layer_suite.rows(work, roof, limits))
+
+
+def _nets(net: str, batch: int, limits: Limits) -> Iterator[Task]:
+    for way, work in zip(whole_nets.WAYS, whole_nets.works(net, batch), strict=True):
+        yield Task(way, net, _once(whole_nets.steps, work, limits))
+
+
+def _memory(net: str, batch: int, limits: Limits) -> Iterator[Task]:
+    for way, work in zip(whole_nets.WAYS, whole_nets.works(net, batch), strict=True):
+        yield Task(f"memory of {way}", net, _once(whole_nets.memory, work, limits))
+
+
+def _cold(net: str, batch: int, limits: Limits) -> Iterator[Task]:
+    work = Work(net, batch, True)
+    yield Task("cold start of", net, lambda _: iter([cold_start.rows(work, limits)]))
+
+
+def _once(rows: Callable[..., list[Row]], work: Work, limits: Limits) -> Any:
+    return lambda roof: iter([rows(work, roof, limits)])
+
+
+KERNELS, ALL = "kernels", "all"
+WHOLE: dict[str, Callable[[str, int, Limits], Iterator[Task]]] = {
+    "layers": _layers, "nets": _nets, "cold": _cold, "memory": _memory,
+}  # fmt: skip
+SUITES = (KERNELS, *WHOLE)
+
+
+@dataclass(frozen=True)
 class Wanted:
-    """What the user asked for, checked: ops, shapes, kernels, peers."""
+    """What the user asked for, checked: ops, shapes, kernels, peers, suites."""
 
     ops: tuple[str, ...]
     shapes: tuple[str, ...]
@@ -32,6 +78,27 @@ class Wanted:
     batches: tuple[int | None, ...] = (None,)
     seconds: float = 1.0
     rounds: int = 15
+    suites: tuple[str, ...] = (KERNELS,)
+
+    def everything(self) -> list[Case | Task]:
+        """Cases of kernels and tasks of the other suites, in the order of SUITES."""
+        found: list[Case | Task] = [*(self.cases() if KERNELS in self.suites else [])]
+        limits = Limits(self.seconds, self.rounds, self.peers)
+        for suite in self.suites:
+            for net in self.nets() if suite in WHOLE else ():
+                for batch in self.batches:
+                    found += WHOLE[suite](net, batch or batch_for(net), limits)
+        return found
+
+    def nets(self) -> list[str]:
+        """The models among the shapes; raises OptionError for what is none."""
+        wrong = [*self.ops, *(s for s in self.shapes if s not in models.models())]
+        if wrong and KERNELS not in self.suites:
+            raise OptionError(
+                f"bench: --suite {', '.join(self.suites)} takes models, not {', '.join(wrong)}; "
+                f"there are {', '.join(models.models())}"
+            )
+        return [] if self.ops else [s for s in self.shapes if s in models.models()]
 
     def cases(self) -> list[Case]:
         """Every case once, in order; raises OptionError where there is none."""
@@ -49,13 +116,22 @@ class Wanted:
 
 
 def wanted(
-    what: list[str], shapes: list[str], algorithms: list[str], peers: list[str], **limits: Any
+    what: list[str],
+    shapes: list[str],
+    algorithms: list[str],
+    peers: list[str],
+    *,
+    suites: Sequence[str] = (KERNELS,),
+    **limits: Any,
 ) -> Wanted:
     """Ops and models apart, every name checked before anything is timed.
 
     A model among ``what`` stands for its shapes. Raises OptionError or KernelError naming what is
     unknown and what there is.
     """
+    for name in suites:
+        if name not in (*SUITES, ALL):
+            raise OptionError(unknown("suite", name, (*SUITES, ALL)))
     known = registry.ops()
     ops = [name for name in what if name in known]
     nets = [name for name in what if name not in known]
@@ -68,7 +144,9 @@ def wanted(
     guests.known_peers(peers)
     if guests.NUMPY in peers and algorithms:
         algorithms = [*algorithms, guests.NUMPY]
-    return Wanted(tuple(ops), tuple(full), tuple(algorithms), tuple(peers), **limits)
+    chosen = SUITES if ALL in suites else tuple(name for name in SUITES if name in suites)
+    given = tuple(ops), tuple(full), tuple(algorithms), tuple(peers)
+    return Wanted(*given, suites=chosen, **limits)
 
 
 def _check_algorithms(algorithms: list[str], ops: list[str]) -> None:
@@ -81,16 +159,21 @@ def _check_algorithms(algorithms: list[str], ops: list[str]) -> None:
 
 
 def rows(
-    asked: Wanted, found: list[Case], roof: Ceilings, device: Device
-) -> Iterator[tuple[Case, list[Row]]]:
-    """The rows of each case as they come."""
-    libraries = [name for name in asked.peers if name in guests.PACKAGES]
+    asked: Wanted, found: Sequence[Case | Task], roof: Ceilings, device: Device
+) -> Iterator[tuple[Case | Task, list[Row]]]:
+    """The rows of each case as they come; a task may come several times, with some of its rows."""
+    cases = [one for one in found if isinstance(one, Case)]
+    libraries = [name for name in asked.peers if name in guests.PACKAGES and cases]
     with guests.guests(libraries, cpu.get_num_threads()) as present:
-        for case in found:
+        for case in cases:
             ours = contest.kernels(case, device, asked.algorithms)
             rivals: list[Contestant] = [*ours, *guests.invited(present, case.op)]
             seconds, rounds = asked.seconds, asked.rounds
             yield case, contest.rows(case, rivals, roof, device, seconds=seconds, rounds=rounds)
+    for task in found:
+        if isinstance(task, Task):
+            for some in task.run(roof):
+                yield task, some
 
 
 @dataclass
@@ -104,6 +187,7 @@ class Result:
     expected: int = 0  # cases
     done: int = 0
     environment: dict[str, Any] = field(default_factory=dict)
+    static: list[StaticRow] = field(default_factory=list)  # of GPU kernels that were not timed
 
 
 def environment(device: Device) -> dict[str, Any]:
@@ -114,6 +198,6 @@ def environment(device: Device) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device),
         "blas_threads": int(blas) if blas and blas.isdigit() else os.cpu_count(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "busy_cores": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }

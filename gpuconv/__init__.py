@@ -13,6 +13,7 @@ from .device import asarray as asarray
 from .device import to_device as to_device
 from .device import to_numpy as to_numpy
 from .errors import GpuconvError as GpuconvError
+from .explanation import explain as explain
 from .graph import Graph as Graph
 from .graph import Sequential as Sequential
 from .layers import BCEWithLogitsLoss as BCEWithLogitsLoss

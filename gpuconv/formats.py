@@ -36,9 +36,11 @@ def lanes(channels: int, format: str) -> int:
     """Channels of a block; 1 in NCHW, and where blocks would hold little more than zeros.
 
     Two vectors where they are short and no more lanes lie idle: each value that a convolution loads
-    is then used twice as often.
+    is then used twice as often. Half of a long one where that holds all channels.
     """
     vector = int(format.removeprefix(BLOCKED)) if format != NCHW else 1
+    if vector == 16 and channels <= 8:
+        vector = 8
     if vector == 1 or _padded(channels, vector) > SPARSE * channels:
         return 1
     wide = 2 * vector if vector < 16 else vector

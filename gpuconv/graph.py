@@ -7,9 +7,13 @@ from typing import Any
 from . import ops
 from .errors import GraphError
 from .formats import Formatted
-from .layers.base import Layer, NeedDx, kept, require_saved, wanted
-from .nodes import Handle, Key, Node, Saved, holds, located, require_inputs, trains, travelling
+from .layers.base import Layer, NeedDx, kept, require_saved
+from .limits import current_limits
+from .nodes import Handle, Key, Node, Saved, holds, located, require_inputs, travelling
+from .nodes import add_gradient as _add
 from .nodes import epilogues as _epilogues
+from .nodes import keeping as _keeping
+from .nodes import needs as _needs
 from .random import Stream
 from .shapes import Shape
 from .summary import Summary, summarize
@@ -25,7 +29,8 @@ class Graph(Layer):
     goes out of the outermost graph is NCHW, and so is what a layer gets that does not say
     ``formats = "any"``.
 
-    A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std.
+    A model says which images it takes: ``input_shape`` (C, H, W) of (x / 255 - mean) / std, with
+    ``order`` and ``resize`` as in ``gpuconv.data.Preprocessing``.
     """
 
     records = ("train", "inference")
@@ -33,6 +38,8 @@ class Graph(Layer):
     input_shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    order: str = "RGB"
+    resize: int | None = None
 
     def __init__(self) -> None:
         self._inputs: list[str] = []
@@ -191,7 +198,9 @@ class Graph(Layer):
             last = {k: i for i, node in enumerate(self._nodes) for k in node.sources}
             last.update(dict.fromkeys(self.result, len(self._nodes)))
             self._known = last, _epilogues(self._nodes, self.result)
-        return self._known
+        named = current_limits().plan  # a kernel that somebody asked for by name is called
+        last, does = self._known
+        return last, (_epilogues(self._nodes, self.result, named) if named else does)
 
     def forward(
         self,
@@ -200,18 +209,24 @@ class Graph(Layer):
         keep: bool | None = None,
         update: bool | None = None,
         rng: Stream | None = None,
+        need_dx: NeedDx = True,
     ) -> tuple[Any, Any]:
-        """The output, a tuple for several; keeps what every node keeps."""
+        """The output, a tuple for several; keeps what every node keeps.
+
+        ``need_dx`` as ``backward`` will get it: nodes that it will not go through keep nothing.
+        """
         saved = Saved()
         saved.is_outer = Formatted not in map(type, xs)
         names = self._given(xs)
         values: dict[Key, Any] = {(n, 0): travelling(x) for n, x in zip(names, xs, strict=True)}
         del xs
         (last, does), stream = self._order(), 0 if rng is None else rng.stream
+        needed = _needs(self._nodes, names, need_dx)
         for number, node in enumerate(self._nodes):
             place = None if rng is None else rng.at(stream)
             with located(node):
                 options = {"train": train, "keep": keep, "update": update, "rng": place}
+                options |= _keeping(node.layer, needed[number])
                 y, state = node.run((values[k] for k in node.sources), does[number], **options)
             stream += node.layer.draws
             saved.append(state)
@@ -234,12 +249,11 @@ class Graph(Layer):
         gradients: dict[Key, Any] = {}
         for key, gradient in zip(self.result, given, strict=True):
             _add(gradients, key, gradient)
-        useful = self._useful(need_dx)
-        for node in reversed(self._nodes):
+        needed = _needs(self._nodes, self._inputs, need_dx)
+        for node, need in zip(reversed(self._nodes), reversed(needed), strict=True):
             dys = tuple(gradients.pop(key, None) for key in node.results)
             state = states.pop()
-            need = tuple(key in useful for key in node.sources)
-            if all(d is None for d in dys) or not (any(need) or trains(node.layer)):
+            if need is None or all(d is None for d in dys):
                 continue
             with located(node):
                 dys = node.given(dys)
@@ -253,14 +267,6 @@ class Graph(Layer):
         if states.is_outer:
             dxs = tuple(map(ops.bare, dxs))
         return dxs if len(dxs) > 1 else dxs[0]
-
-    def _useful(self, need_dx: NeedDx) -> set[Key]:
-        """Values whose gradient somebody needs: a wanted input, or a parameter further up."""
-        useful = {(n, 0) for i, n in enumerate(self._inputs) if wanted(need_dx, i)}
-        for node in self._nodes:
-            if trains(node.layer) or useful.intersection(node.sources):
-                useful.update(node.results)
-        return useful
 
 
 class Sequential(Graph):
@@ -288,10 +294,3 @@ class Sequential(Graph):
 
     def __getitem__(self, number: int) -> Layer:
         return self._nodes[number].layer
-
-
-def _add(gradients: dict[Key, Any], key: Key, gradient: Any) -> None:
-    """Sum at a fork into a new array: the one that is there may be somebody else's."""
-    if gradient is not None:
-        before, more = gradients.get(key), travelling(gradient)
-        gradients[key] = more if before is None else ops.add(before, more)

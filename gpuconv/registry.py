@@ -2,35 +2,29 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
-from . import formats
+from . import formats, kernel_files, plans
 from .cuda import archs as architectures
 from .device import Device
 from .errors import KernelError, OptionError
+from .kernel_files import BACKENDS, import_kernels
 from .limits import Limits, current_limits
 from .problem import Problem
 from .random import Stream
 
-BACKENDS = {  # backend -> the devices it serves
-    "numpy": ("cpu",),
-    "numba": ("cpu",),
-    "cuda": ("cuda", "emulated"),
-    "numba_cuda": ("cuda", "emulated"),
-}
 EXACT = "exact"  # scale: the result must equal the reference
 LINEAR = "linear"  # scale: the reference run on absolute inputs
 
 _LOADING = RLock()
 _OPS: dict[str, "Op"] = {}
-MISSING: dict[str, str] = {}  # kernel module -> the optional package that it needs
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,7 @@ class Kernel:
     transform rounds is spread over a tile. ``archs`` are the GPUs that it needs
     (gpuconv.cuda.archs): ("sm_80",) is that one or newer. ``records``: on the CPU, whatever ``run``
     writes it writes by tasks or ``cpu.host``, so that a recording need not call it again.
+    ``variant_of``: the algorithm whose source this is too, with other macros (another tile).
     """
 
     op: str
@@ -60,6 +55,7 @@ class Kernel:
     precisions: tuple[str, ...] = ("fp32", "fp64")
     deterministic: bool = True
     records: bool = False
+    variant_of: str = ""
 
     @property
     def name(self) -> str:
@@ -147,8 +143,8 @@ class Op:
             made = Kernel(self.name, algorithm, backend, run, **declared)
             kept = [k for k in self._kernels if k.name != made.name]
             self._kernels = sorted([*kept, made], key=lambda k: (k.rank, k.name))
-            _CHOSEN.clear()
             if self._loaded:  # else nothing was chosen yet
+                _CHOSEN.clear()
                 _LATER.append(made)
             return run
 
@@ -158,7 +154,7 @@ class Op:
         """Every registered kernel, lowest rank first; imports the family's modules once."""
         if not self._loaded:
             with _LOADING:  # a second thread waits for all kernels, and does not see only some
-                _import_kernels(self.family)
+                import_kernels(self.family)
                 self._loaded = True
         return list(self._kernels)
 
@@ -180,26 +176,6 @@ def get_op(name: str) -> Op:
     return known[name]
 
 
-def backend_of(stem: str) -> str | None:
-    """The backend that a kernel file's name begins with, or None: the longest that fits."""
-    fitting = [backend for backend in BACKENDS if stem.startswith(f"{backend}_")]
-    return max(fitting, key=len, default=None)
-
-
-def _import_kernels(family: str) -> None:
-    package = importlib.import_module(family)
-    for info in pkgutil.iter_modules(package.__path__):
-        if backend_of(info.name) is None:
-            continue
-        module = f"{family}.{info.name}"
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.startswith("gpuconv"):
-                raise
-            MISSING[module] = error.name
-
-
 _LATER: list[Kernel] = []  # registered when a choice may have been made already
 
 
@@ -211,33 +187,6 @@ def registrations() -> int:
 _CHOSEN: dict[tuple, Kernel | str] = {}
 
 
-class _Noted(dict):
-    """In place of the answers: any problem has an idle kernel, and is noted."""
-
-    def __contains__(self, key: object) -> bool:
-        return True
-
-    def __missing__(self, key: tuple) -> Kernel:
-        idle = Kernel(key[0], "idle", "numpy", lambda outs, ins, problem, work: None)
-        return self.setdefault(key, idle)
-
-
-@contextmanager
-def tracing() -> Iterator[Callable[[], list[tuple[str, Problem]]]]:
-    """Compute nothing inside, and note what would be: gives a function that lists it so far.
-
-    Each op's name and problem stands there once, in the order of the first call. The values that
-    ops return are whatever the memory held. It holds for every thread of the process.
-    """
-    global _CHOSEN  # noqa: PLW0603 - what `choose` looks at without another question per call
-    kept, noted = _CHOSEN, _Noted()
-    _CHOSEN = noted
-    try:
-        yield lambda: list(dict.fromkeys(key[:2] for key in noted))
-    finally:
-        _CHOSEN = kept
-
-
 def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = None) -> Kernel:
     """The kernel for a problem: the named one, else the plan's, else the lowest cost, else rank.
 
@@ -245,17 +194,15 @@ def choose(op: Op, problem: Problem, device: Device, algorithm: str | None = Non
     device) or a bare backend (the best of its kernels). Raises KernelError with every reason. The
     answer is kept per problem.
     """
-    if not isinstance(algorithm, str | None):
+    if algorithm is not None and not isinstance(algorithm, str):
         raise OptionError(f"{op.name}: algorithm must be a kernel's name, got {algorithm!r}")
     limits = current_limits()
     algorithm = algorithm or limits.plan.get(op.name)
     key = (op.name, problem, device, algorithm, limits)
-    if key not in _CHOSEN:
-        try:
-            _CHOSEN[key] = _choose(op, problem, device, algorithm, limits)
-        except KernelError as error:
-            _CHOSEN[key] = str(error)
-    found = _CHOSEN[key]
+    try:
+        found = _CHOSEN[key]
+    except KeyError:
+        found = _CHOSEN[key] = _answer(op, problem, device, algorithm, limits)
     if isinstance(found, str):
         raise KernelError(found)
     return found
@@ -267,6 +214,13 @@ def find(op: Op, problem: Problem, device: Device, algorithm: str | None = None)
         return choose(op, problem, device, algorithm)
     except KernelError:
         return None
+
+
+def _answer(*asked: Any) -> Kernel | str:
+    try:
+        return _choose(*asked)
+    except KernelError as error:
+        return str(error)
 
 
 def _choose(
@@ -283,7 +237,16 @@ def _choose(
         others = [k.name for k in on_device if objections[k.name] is None]
         hint = f"; these would work: {', '.join(others)}" if others else ""
         raise KernelError(f"{op.name}: no kernel takes {problem}: {reasons}{hint}")
-    return min(willing, key=lambda k: _order(k, problem, device))
+    plan = limits.measured or plans.usual()
+    own = partial(_fault, op, problem, device)
+    planned = None if algorithm else plan.kernel(op.name, problem, device, own)
+    return min(willing, key=lambda k: (k.name != planned, *_order(k, problem, device)))
+
+
+def _fault(op: Op, problem: Problem, device: Device, name: str) -> str | None:
+    """Why a kernel is never taken for a problem, whatever the limits; None if it is."""
+    found = next((k for k in op.kernels() if k.name == name), None)
+    return found.objection(problem, device, Limits()) if found else "there is no such kernel here"
 
 
 def _order(kernel: Kernel, problem: Problem, device: Device) -> tuple:
@@ -294,6 +257,8 @@ def _order(kernel: Kernel, problem: Problem, device: Device) -> tuple:
 def _unknown(op: Op, device: Device, algorithm: str | None) -> str:
     known = ", ".join(k.name for k in op.kernels()) or "none"
     wanted = "no kernel" if algorithm is None else f"no kernel named {algorithm!r}"
-    missing = [f"{m} needs {p}" for m, p in MISSING.items() if m.startswith(op.family + ".")]
+    missing = [
+        f"{m} needs {p}" for m, p in kernel_files.MISSING.items() if m.startswith(op.family + ".")
+    ]
     hint = f" (not loaded: {', '.join(missing)})" if missing else ""
     return f"{op.name}: {wanted} on {device}; registered: {known}{hint}"

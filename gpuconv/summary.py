@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from .layers.base import Layer
+from .layers.base import Layer, NeedDx
+from .nodes import needs
 from .shapes import Shape
 
 ITEMSIZE = 4  # float32
@@ -39,7 +40,10 @@ class Summary:
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes that a training forward pass keeps for backward; shared arrays count once."""
+        """Bytes that a training forward pass keeps for backward; shared arrays count once.
+
+        What is frozen, and comes before all that is trained, keeps nothing.
+        """
         return sum(row.kept_bytes for row in self.rows)
 
     def table(self) -> Any:
@@ -81,7 +85,7 @@ def summarize(net: Any, *shapes: Shape) -> Summary:
     parameters = net.parameters()
     walker = _Walker()
     values = tuple(Value(shape) for shape in shapes)
-    rows = tuple(walker.walk(net, values, ""))
+    rows = tuple(walker.walk(net, values, "", False))
     trainable = sum(p.size for p in parameters if p.trainable)
     return Summary(rows, shapes, sum(p.size for p in parameters), trainable)
 
@@ -101,19 +105,27 @@ class _Walker:
         self.seen: set[int] = set()
         self.results: tuple[Value, ...] = ()
 
-    def walk(self, net: Any, given: tuple[Value, ...], prefix: str) -> Iterator[Row]:
-        """A row for every layer that is not itself a graph; leaves the outputs in ``results``."""
+    def walk(
+        self, net: Any, given: tuple[Value, ...], prefix: str, need_dx: NeedDx | None
+    ) -> Iterator[Row]:
+        """A row for every layer that is not itself a graph; leaves the outputs in ``results``.
+
+        ``need_dx`` is what ``backward`` gets; None: the graph is not run backwards.
+        """
         values = dict(zip(((name, 0) for name in net.inputs), given, strict=True))
-        for node in net.nodes:
+        needed = needs(net.nodes, net.inputs, need_dx or False)
+        for node, need in zip(net.nodes, needed, strict=True):
             sources = tuple(values[key] for key in node.sources)
+            is_run = need is not None and need_dx is not None
             if hasattr(node.layer, "nodes"):
-                yield from self.walk(node.layer, sources, f"{prefix}{node.name}.")
+                inner = need if is_run else None
+                yield from self.walk(node.layer, sources, f"{prefix}{node.name}.", inner)
             else:
-                yield self._row(prefix + node.name, node.layer, sources)
+                yield self._row(prefix + node.name, node.layer, sources, is_run)
             values.update(zip(node.results, self.results, strict=True))
         self.results = tuple(values[key] for key in net.result)
 
-    def _row(self, name: str, layer: Layer, sources: tuple[Value, ...]) -> Row:
+    def _row(self, name: str, layer: Layer, sources: tuple[Value, ...], is_run: bool) -> Row:
         shapes = tuple(value.shape for value in sources)
         made = layer.output_shape(*shapes)
         if layer.aliases and not layer.draws:  # a dropout's y is its x in evaluation only
@@ -124,7 +136,7 @@ class _Walker:
         for parameter in layer.parameters():
             size += 0 if id(parameter) in self.seen else parameter.size
             self.seen.add(id(parameter))
-        kept = layer.kept_bytes(ITEMSIZE, *shapes) + self._kept(layer, sources)
+        kept = layer.kept_bytes(ITEMSIZE, *shapes) + self._kept(layer, sources) if is_run else 0
         return Row(name, type(layer).__name__, made, size, layer.flops(*shapes), kept)
 
     def _kept(self, layer: Layer, sources: tuple[Value, ...]) -> int:

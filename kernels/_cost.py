@@ -1,9 +1,9 @@
 """What a CUDA kernel is expected to take: chooses between kernels until they have been timed.
 
 A roofline (Williams et al. 2009): the longer of the arithmetic and the traffic, slowed down where
-there are too few threads to keep a GPU busy, plus the launches. The figures are round numbers of
-the size of an H100's; only the order that they put kernels in matters. A plan's entry, which
-was measured, goes before any cost.
+there are too few threads to keep a GPU busy, plus the launches. The figures
+(gpuconv/cuda/rates.py) are of an H100's size; only the order that they put kernels in matters. A
+plan's entry, which was measured, goes before any cost.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.cuda.rates import BANDWIDTH, BUSY, FLOPS, LAUNCH
 from gpuconv.device import Device
 from gpuconv.problem import Problem
 from gpuconv.registry import Op
 
-LAUNCH = 4e-6  # seconds
-BANDWIDTH = 2.5e12  # bytes a second
-SCALAR, VECTOR = 0.9, 1.0  # shares of it that an element and 16 bytes a thread can reach
-FLOPS = {"float32": 6e13, "float64": 3e13}  # a second
-BUSY = 1 << 17  # threads that keep a big GPU busy
+SCALAR, VECTOR = 0.9, 1.0  # shares of the bandwidth that an element and 16 bytes a thread can reach
 
 
 def estimate(
@@ -45,6 +42,17 @@ def streaming(op: Op, reach: float) -> Callable[[Any, Device], float]:
         elements = prod(problem.spec(op.outs[0].rstrip("?"))[0])
         flops, nbytes = op.flops(problem), op.bytes(problem) / reach
         return estimate(problem, flops=flops, nbytes=nbytes, threads=elements)
+
+    return cost
+
+
+def summing(op: Op) -> Callable[[Any, Device], float]:
+    """The cost of a kernel that reads every array of ``op`` once, many threads for each result."""
+
+    def cost(problem: Any, device: Device) -> float:
+        largest = max(prod(problem.spec(name.rstrip("?"))[0]) for name in op.ins)
+        flops, nbytes = op.flops(problem), op.bytes(problem) / SCALAR
+        return estimate(problem, flops=flops, nbytes=nbytes, threads=largest, launches=2)
 
     return cost
 

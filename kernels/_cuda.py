@@ -22,7 +22,8 @@ class Launcher:
 
     An index has 32 bits unless an array, or one of the ``counts``, has more elements than that
     reaches; a count is any other bound of an index that the kernel works out. ``macros`` are the
-    source's own, beside REAL, INDEX and BLOCK: each set of them is compiled apart.
+    source's own, beside REAL, INDEX and BLOCK: each set of them is compiled apart. BLOCK, the
+    threads of a block, may be among them.
     """
 
     def __init__(self, source: Source, problem: Problem, *counts: int, **macros: object) -> None:
@@ -30,20 +31,21 @@ class Launcher:
         self._source, self._real = source, np.dtype(problem.dtype).type
         index = index_type(*map(prod, shapes), *counts)
         self._macros = {"REAL": TYPES[problem.dtype], "INDEX": index, "BLOCK": BLOCK, **macros}
+        self._block = int(str(self._macros["BLOCK"]))
         self._index: Any = np.int64 if index == "long long" else np.int32
 
     def blocks(self, entry: str, count: int, *args: Any, shared: int = 0) -> None:
         """Launch ``count`` blocks with ``shared`` bytes of dynamic shared memory each."""
         function = self._source.function(entry, **self._macros)
-        function((count,), (BLOCK,), args, shared_mem=shared)
+        function((count,), (self._block,), args, shared_mem=shared)
 
     def each(self, entry: str, count: int, *args: Any) -> None:
         """Launch a thread for each of ``count`` items; the count is the entry's last argument."""
-        self._stride(entry, count, BLOCK, args)
+        self._stride(entry, count, self._block, args)
 
     def each_warp(self, entry: str, count: int, *args: Any) -> None:
         """Launch a warp for each of ``count`` items, as ``each`` does a thread."""
-        self._stride(entry, count, BLOCK // LANES, args)
+        self._stride(entry, count, self._block // LANES, args)
 
     def each_block(self, entry: str, count: int, *args: Any, shared: int = 0) -> None:
         """Launch a block for each of ``count`` items, as ``each`` does a thread."""

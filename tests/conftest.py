@@ -6,6 +6,7 @@ from typing import Any
 # Read when NumPy loads its BLAS, so they stand before any import that brings NumPy in.
 for _name in ("GPUCONV", "MKL", "NUMEXPR", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
     os.environ.setdefault(f"{_name}_NUM_THREADS", "1")
+os.environ["GPUCONV_PLAN"] = "none"  # what somebody tuned here is no part of a test
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,8 +44,17 @@ def _no_numba_cuda() -> str | None:
     return None if find_spec("numba_cuda") else "the package numba-cuda is not installed"
 
 
+def _no_browser() -> str | None:
+    from browser import missing
+
+    return missing()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    needs = {"gpu": _no_gpu, "emulated": _no_emulator, "numba_cuda": _no_numba_cuda}
+    needs = {
+        **{"gpu": _no_gpu, "emulated": _no_emulator, "numba_cuda": _no_numba_cuda},
+        "browser": _no_browser,
+    }
     for mark, missing in needs.items():
         marked = [item for item in items if item.get_closest_marker(mark)]
         reason = missing() if marked else None
@@ -57,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     count = sum("gpu" in report.keywords for report in skipped)
     terminalreporter.write_line(f"GPU tests skipped: {count}")
     rest = [report for report in skipped if "gpu" not in report.keywords]
-    for mark in ("emulated", "numba_cuda"):
+    for mark in ("emulated", "numba_cuda", "browser"):
         count = sum(mark in report.keywords for report in rest)
         if count:
             terminalreporter.write_line(f"{mark} tests skipped: {count}")

@@ -16,16 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
-    **dict.fromkeys(("_cache", "_files", "_layout", "_version", "errors", "limits"), 0),
-    **dict.fromkeys(("random", "shapes"), 0),
-    **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "formats", "plans"), 1),
-    **dict.fromkeys(("problem", "registry"), 1),
+    **dict.fromkeys(("_cache", "_files", "_layout", "_version", "errors", "random", "shapes"), 0),
+    **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "formats", "limits"), 1),
+    **dict.fromkeys(("choices", "kernel_files", "machine", "plans"), 1),
+    **dict.fromkeys(("candidates", "problem", "registry", "tracing"), 1),
     "kernels": 2,
     **dict.fromkeys(("battery", "ops"), 3),
     "layers": 4,
     **dict.fromkeys(("graph", "nodes", "summary"), 5),
     **dict.fromkeys(("data", "models", "onnx", "weights"), 6),
-    **dict.fromkeys(("training", "viz"), 7),
+    **dict.fromkeys(("explanation", "training", "viz"), 7),
     **dict.fromkeys(("benchmarks", "cli"), 8),
 }
 ROOF = 9  # gpuconv itself and __main__: they may import everything, and nobody them

@@ -104,8 +104,12 @@ TABLE = {
         row(layers.Dropout2d, IMAGE),
         row(lambda: layers.Dropout2d(0.2), (4, 9)),
     ],
-    layers.ELU: [row(layers.ELU, IMAGE), row(lambda: layers.ELU(0.5), ROWS)],
+    layers.ELU: [row(layers.ELU, IMAGE), row(lambda: layers.ELU(0.5, 1.5), ROWS)],
     layers.Flatten: [row(layers.Flatten, IMAGE), row(layers.Flatten, ROWS)],
+    layers.Hardtanh: [
+        row(layers.Hardtanh, IMAGE),
+        row(lambda: layers.Hardtanh(-0.5, 0.25), ROWS),
+    ],
     layers.LeakyReLU: [row(layers.LeakyReLU, IMAGE), row(lambda: layers.LeakyReLU(0.3), ROWS)],
     layers.Linear: [
         row(lambda: layers.Linear(4, 5), ROWS),
@@ -130,6 +134,8 @@ TABLE = {
     layers.RBF: [row(lambda: layers.RBF(4, 5), ROWS)],
     layers.RReLU: [row(layers.RReLU, IMAGE)],
     layers.ReLU: [row(layers.ReLU, IMAGE)],
+    layers.ReLU6: [row(layers.ReLU6, IMAGE)],
+    layers.SELU: [row(layers.SELU, IMAGE)],
     layers.Sigmoid: [row(layers.Sigmoid, IMAGE)],
     layers.Softmax: [row(layers.Softmax, ROWS), row(layers.Softmax, IMAGE)],
     layers.TableConv2d: [

@@ -5,6 +5,7 @@ import pytest
 
 from gpuconv import errors, models, registry
 from gpuconv.benchmarks import cases
+from gpuconv.tracing import tracing
 
 
 def test_tracing_takes_no_kernel_and_names_every_problem_once(monkeypatch):
@@ -13,10 +14,10 @@ def test_tracing_takes_no_kernel_and_names_every_problem_once(monkeypatch):
 
     net, kept = models.create("lenet5"), registry._CHOSEN
     monkeypatch.setattr(registry, "_choose", explode)
-    with registry.tracing() as noted:
+    with tracing() as trace:
         for _ in range(2):
             net.forward(np.zeros((1, 1, 28, 28), np.float32))
-    ops = [op for op, _ in noted()]
+    ops = [op for op, _ in trace.problems()]
     assert [ops.count(op) for op in ("conv2d", "max_pool2d", "linear")] == [2, 2, 3]
     assert registry._CHOSEN is kept
 

@@ -3,8 +3,8 @@
 import json
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 import pytest
 from command_line import fail, succeed
@@ -14,7 +14,7 @@ from gpuconv.benchmarks import figures, history, measure
 from gpuconv.benchmarks.cpu_vs_peers.ceilings import Ceilings
 from gpuconv.benchmarks.figures import Row
 from gpuconv.benchmarks.measure import Timing
-from gpuconv.benchmarks.page import page, svg
+from gpuconv.benchmarks.page import names, page
 from gpuconv.benchmarks.suite import Result
 
 ROOF = Ceilings(1e11, 1e10)
@@ -55,9 +55,10 @@ class Nesting(HTMLParser):
         self.open, self.fetched, self.texts = [], [], []
 
     def handle_starttag(self, tag, attrs):
-        self.fetched += [v for name, v in attrs if name in ("src", "href", "srcset", "data")]
+        found = [v for name, v in attrs if name in ("src", "href", "srcset", "data")]
+        self.fetched += [v for v in found if not v.startswith("#")]
         self.fetched += [tag] if tag in ("script", "link", "iframe") else []
-        self.open += [] if tag == "meta" else [tag]
+        self.open += [] if tag in ("meta", "br") else [tag]
 
     def handle_startendtag(self, tag, attrs):
         pass
@@ -94,24 +95,42 @@ def test_what_users_wrote_is_text():
 def test_slower_cells_are_marked_and_means_are_geometric():
     rows = [*ROWS, replace(ROWS[2], problem="n=5", case="other", ratio=8.0)]
     text = page(result(*rows))
-    assert "<td class='slower'>0.50 ▼</td>" in text
-    assert "<td class='faster'>8.00</td>" in text
-    assert "<tr><td>geometric mean</td><td></td><td></td><td>2.00</td><td>-</td>" in text
+    assert "<td class='slower' title='torch NCHW, 5 ms'>0.50 ▼</td>" in text
+    assert "<td class='faster' title='torch NCHW, 5 ms'>8.00</td>" in text
+    assert "<td class='faster'>2.00<br><small>slower in 1 of 2</small></td><td>-</td>" in text
+    even = page(result(ROWS[0], replace(ROWS[2], ratio=0.998)))
+    assert "<td class='' title='torch NCHW, 5 ms'>1.00</td>" in even
 
 
-def test_every_mark_lies_within_the_picture_where_its_figures_are():
+def test_the_best_of_a_librarys_ways_stands_for_it():
+    ways = [replace(ROWS[2], name="torch NHWC", ratio=0.4), replace(ROWS[2], ratio=0.5)]
+    text = page(result(ROWS[0], *ways))
+    assert "title='torch NHWC, 5 ms'>0.40 ▼</td>" in text
+    assert "<th scope='col'>torch</th>" in text
+
+
+def test_every_row_is_on_the_page():
+    """Times, errors and reasons, each in the line of its kernel."""
     text = page(result(*ROWS))
-    (plot,) = [p for p in re.findall(r"<svg viewBox.*?</svg>", text) if "rooflines" in p]
-    tree = ElementTree.fromstring(plot)
-    discs = [(float(c.get("cx")), float(c.get("cy"))) for c in tree.iter("circle")]
-    assert len(discs) == 2
-    assert len(list(tree.iter("rect"))) == 1
-    assert all(0 < x < svg.WIDTH and 0 < y < svg.HEIGHT for x, y in discs)
-    (faster, slower) = discs
-    assert faster[0] == slower[0]
-    assert faster[1] < slower[1]  # 100 GFLOP/s lie above 25
-    decade = (svg.HEIGHT - svg.TOP - svg.BOTTOM) / 2  # from 10 to 1000
-    assert slower[1] - faster[1] == pytest.approx(0.602 * decade, abs=0.2)
+    lines = re.findall(r"<tr[^>]*>(?:(?!</tr>).)*</tr>", text[text.index('id="every-figure"') :])
+    for row in ROWS:
+        (line,) = [line for line in lines if f">{escape(row.name)}" in line]
+        wanted = [row.note] if row.timing is None else [names.short(1e3 * row.timing.median)]
+        wanted += [] if row.timing is None else [f"<td>{row.error:g}</td><td>{row.allowed:g}</td>"]
+        for words in wanted:
+            assert (words if "<td>" in words else escape(words)) in line
+    titles = " ".join(re.findall(r"<title>(.*?)</title>", text))
+    assert all(escape(row.name) in titles for row in ROWS if row.timing)
+
+
+def test_ops_have_means_of_their_own():
+    other = [replace(r, op="relu", ratio=r.ratio and 4 * r.ratio) for r in ROWS[:3]]
+    other[0] = replace(other[0], ratio=1.0)
+    text = page(result(*ROWS, *other))
+    assert "Op by op" in text
+    assert "<tr><th scope='row'>relu</th><td class='faster'>2.00" in text
+    assert "geometric mean of all</th><td class=''>1.00" in text
+    assert "Op by op" not in page(result(*ROWS))
 
 
 def test_batches_and_history_have_their_parts_where_there_are_some(tmp_path):
@@ -124,9 +143,19 @@ def test_batches_and_history_have_their_parts_where_there_are_some(tmp_path):
     kept = history.load(path)
     text = page(result(*ROWS, *larger), kept)
     assert "Time against batch size" in text
-    assert "History" in text
-    assert "2026-01-02T00:00" in text
+    past = text[text.index('id="history"') : text.index('id="every-figure"')]
+    assert past.count("on 2026-01-02T00:00") == 3  # a mark for each kernel that was timed
+    assert past.count("class='spark") == 3
     assert "History" not in page(result(*ROWS), kept[: len(ROWS)])
+
+
+def test_a_run_that_was_not_kept_ends_the_lines_of_those_that_were(tmp_path):
+    day = "2026-01-0{}T00:00:00+00:00"
+    kept = history.load(history.save(result(*ROWS, date=day.format(1)), tmp_path))
+    slow = replace(ROWS[0], timing=Timing(0.020, 0.018, 0.022, 5))
+    text = page(result(slow, date=day.format(2)), kept)
+    assert "<td>2</td><td>10</td><td>20</td><td class='slower'>2.00</td>" in text
+    assert len(kept) == len(ROWS)
 
 
 def test_a_run_that_timed_nothing_has_a_page():

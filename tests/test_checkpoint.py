@@ -214,16 +214,19 @@ def test_a_file_is_no_run(tmp_path):
         ({"model": 5}, RunError, r"run\.json: the model cannot be made"),
         ({"model": {**MODEL, "dropout": "much"}}, RunError, "cannot be made"),
         ({"model": {k: v for k, v in MODEL.items() if k != "mean"}}, RunError, "'mean'"),
-        ({"model": {**MODEL, "input_shape": 28}}, RunError, "cannot be made"),
+        ({"model": {**MODEL, "input_shape": 28}}, RunError, "images cannot be prepared"),
         ({"model": {**MODEL, "name": "gone"}}, RunError, r"run\.json: .*no model named 'gone'"),
         ({"model": {**MODEL, "num_classes": 3}}, RunError, "names 10 classes"),
         ({"model": {**MODEL, "name": "alexnet"}}, StateError, "missing classifier"),
+        ({"model": {**MODEL, "order": "RBG"}}, RunError, "order must be RGB"),
+        ({"model": {**MODEL, "resize": 5}}, RunError, "resize must be an integer >= 28"),
         ({"classes": 10}, RunError, "cannot be made"),
     ],
 )
 def test_a_run_of_something_else_is_refused(tmp_path, change, error, text):
-    run = Run.create(tmp_path / "run", {**INFO, **change})
+    run = Run.create(tmp_path / "run", INFO)
     run.save(gcv.models.create("lenet5"))
+    run.write(**change)
     with pytest.raises(error, match=text):
         Run.open(run.folder).net()
 

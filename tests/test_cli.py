@@ -54,7 +54,8 @@ def test_what_training_prints(trained):
 
 def test_a_run_folder_holds_everything(trained):
     folder, lines = trained
-    assert list(contents(folder)) == ["metrics.jsonl", "model.safetensors", "run.json"]
+    kept = ["metrics.jsonl", "model.safetensors", "plan.json", "run.json"]
+    assert list(contents(folder)) == kept
     info = json.loads((folder / "run.json").read_text())
     assert info["status"] == "done"
     assert (info["device"], info["data"]) == ("cpu", "mnist")

@@ -10,8 +10,10 @@ from command_line import QUICK, contents, fail, finish, run, start, succeed
 from test_data import some, write_idx
 
 import gpuconv as gcv
+from gpuconv import plans
 from gpuconv.cli._session import Session
 from gpuconv.cli.train import INTERRUPTED
+from gpuconv.device import CPU
 from gpuconv.training import checkpoint
 from gpuconv.training.checkpoint import Run
 
@@ -144,6 +146,38 @@ def test_a_run_without_a_checkpoint_starts_over(interrupted, whole):
         assert contents(folder)[name] == whole[name]
 
 
+@pytest.fixture
+def other_plan(monkeypatch, tmp_path):
+    """What is tuned on this machine from now on: other convolutions than a run took."""
+
+    def tuned(folder):
+        swapped = {"numba:direct": "numba:winograd", "numba:winograd": "numba:direct"}
+        taken = plans.load(folder / "plan.json").entries(CPU)
+        entries = {
+            key: plans.Entry(swapped[entry.kernel])
+            for key, entry in taken.items()
+            if key.startswith("conv2d ")
+        }
+        plans.save(plans.Plan().having(CPU, entries), tmp_path / "tuned.json")
+        monkeypatch.setenv(plans.VARIABLE, str(tmp_path / "tuned.json"))
+        plans.usual.cache_clear()
+
+    yield tuned
+    plans.usual.cache_clear()
+
+
+def test_a_run_goes_on_with_its_own_plan(interrupted, whole, data, tmp_path, other_plan):
+    folder = interrupted(PER_EPOCH + 1)
+    other_plan(folder)
+    succeed("train", *OPTIONS, "--data", data, "--out", tmp_path / "tuned")
+    assert contents(tmp_path / "tuned")["model.safetensors"] != whole["model.safetensors"]
+    succeed("train", "--resume", folder)
+    assert contents(folder)["model.safetensors"] == whole["model.safetensors"]
+    then = set(whole["plan.json"].decode().replace('"},', '"}').splitlines())
+    now = (folder / "plan.json").read_text().replace('"},', '"}').splitlines()
+    assert then <= set(now)
+
+
 def test_options_may_be_repeated(interrupted, data):
     folder = interrupted(2)
     lines = succeed("train", *OPTIONS, "--data", data, "--resume", folder)
@@ -223,4 +257,5 @@ def test_other_versions_are_named(stopped):
 
 def test_a_run_that_is_done_keeps_no_checkpoint(tmp_path, data):
     succeed("train", *QUICK, "--data", data, "--out", tmp_path / "run")
-    assert list(contents(tmp_path / "run")) == ["metrics.jsonl", "model.safetensors", "run.json"]
+    kept = ["metrics.jsonl", "model.safetensors", "plan.json", "run.json"]
+    assert list(contents(tmp_path / "run")) == kept

@@ -47,6 +47,7 @@ def test_layers_have_the_defaults_of_their_functions():
         layers.Conv2d: ops.conv2d,
         layers.CrossEntropyLoss: ops.cross_entropy,
         layers.ELU: ops.elu,
+        layers.Hardtanh: ops.hardtanh,
         layers.LeakyReLU: ops.leaky_relu,
         layers.LocalResponseNorm: ops.lrn,
         layers.MaxPool2d: ops.max_pool2d,

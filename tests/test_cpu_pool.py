@@ -44,6 +44,14 @@ def test_every_index_is_done_once(pool, size, threads):
     assert len(pool._threads) == max(0, min(threads, size) - 1)
 
 
+@pytest.mark.parametrize(("size", "ends"), [(9, [3, 6, 9]), (10, [3, 6, 10]), (3, [1, 2, 3])])
+def test_indices_are_dealt_in_order_and_each_part_is_taken_up(pool, size, ends):
+    bumped(pool, 40, 5)  # a job of more parts: those of others are none of this one's
+    assert (bumped(pool, size, 3) == 1).all()
+    tickets = pool._memory[pools.crew.TICKET :: pools.crew.THREAD] & pools.crew.INDEX
+    assert tickets[:5].tolist() == [*ends, pools.crew.INDEX, pools.crew.INDEX]
+
+
 def test_threads_that_slept_are_woken(pool):
     for _ in range(3):
         assert (bumped(pool, 50, 3) == 1).all()

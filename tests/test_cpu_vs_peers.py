@@ -27,29 +27,58 @@ ROW = {
 }
 
 
-def test_rivals_are_timed_in_turn(monkeypatch):
+def clocked(order, name, seconds):
+    def run(count):
+        order.append((name, count))
+        return seconds
+
+    return measure.Clocked(run)
+
+
+@pytest.fixture
+def _no_rest(monkeypatch):
     monkeypatch.setattr(measure, "REST", 0)
+
+
+@pytest.mark.usefixtures("_no_rest")
+def test_rivals_are_timed_in_turn():
     order = []
-
-    def rival(name, seconds):
-        def call():
-            order.append(name)
-            return seconds
-
-        return call
-
-    found = measure.interleaved({"a": rival("a", 1.0), "b": rival("b", 3.0)}, seconds=0)
-    assert order == [*"aabb", *"ab" * 3]
-    assert found.timing("b") == measure.Timing(3.0, 3.0, 3.0, 3)
+    rivals = {"a": clocked(order, "a", 0.5), "b": clocked(order, "b", 1.5)}
+    found = measure.interleaved(rivals, seconds=0)
+    assert "".join(name for name, _ in order) == "aab" + "ab" * 3  # b is long: once is warm enough
+    assert {count for _, count in order} == {1}
+    assert found.timing("b") == measure.Timing(1.5, 1.5, 1.5, 3, 1.5, 1.5)
     assert found.ratio("b", "a") == 3.0
 
 
-def test_a_short_call_is_made_several_times_and_its_first_does_not_count(monkeypatch):
-    monkeypatch.setattr(measure, "REST", 0)
-    warm = [1.0, *[measure.BURST / 4] * (1 + measure.WARM)]
-    times = iter([*warm, *[9.0, *[measure.BURST / 4] * 5] * 3])
-    found = measure.interleaved({"a": lambda: next(times)}, seconds=0)
-    assert found.samples["a"] == pytest.approx([measure.BURST / 4] * 3)
+@pytest.mark.usefixtures("_no_rest")
+def test_a_short_call_is_made_several_times_and_its_first_does_not_count():
+    order = []
+    found = measure.interleaved({"a": clocked(order, "a", measure.BURST / 4)}, seconds=0)
+    assert [count for _, count in order] == [1, 1, *[1] * measure.WARM, *[1, 5] * 3]
+    assert found.samples["a"] == [measure.BURST / 4] * 3
+
+
+@pytest.mark.usefixtures("_no_rest")
+def test_a_slow_rival_leaves_after_three_rounds_and_ratios_are_of_shared_ones():
+    order = []
+    rivals = {"slow": clocked(order, "slow", 0.5), "fast": clocked(order, "fast", 0.03)}
+    found = measure.interleaved(rivals, seconds=9, rounds=7)
+    assert {name: len(samples) for name, samples in found.samples.items()} == {"slow": 3, "fast": 7}
+    assert found.ratio("slow", "fast") == pytest.approx(0.5 / 0.03)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 20])
+def test_calls_in_a_row_are_so_many_and_their_mean_counts(count, monkeypatch):
+    calls, clock = [], iter([2.0, 5.0])
+    monkeypatch.setattr(measure, "perf_counter", lambda: next(clock))
+    assert measure.in_a_row(lambda: calls.append(1), count) == 3.0 / count
+    assert len(calls) == count
+
+
+def test_a_rival_may_return_what_it_likes():
+    found = measure.interleaved({"a": lambda: 5.0}, seconds=0, rounds=3, rests=0)
+    assert found.timing("a").longest < 1.0
 
 
 def test_ceilings_are_those_of_a_cpu():

@@ -117,7 +117,7 @@ def sgd(parameters):
 
 ACTIVATIONS = (
     *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.PReLU, layers.RReLU),
-    *(layers.Sigmoid, layers.Tanh),
+    *(layers.SELU, layers.ReLU6, layers.Sigmoid, layers.Tanh),
 )
 
 

@@ -7,9 +7,11 @@ import pytest
 from graph_parts import TRAIN, normal
 
 from gpuconv import ops
+from gpuconv.errors import KernelError
 from gpuconv.graph import Graph, Sequential
 from gpuconv.layers import BatchNorm2d, Conv2d, Flatten, LeakyReLU, Linear, ReLU
 from gpuconv.layers.conv import GRADIENTS
+from gpuconv.limits import limits
 
 
 class Doubled(ReLU):
@@ -133,6 +135,27 @@ def test_a_value_that_others_read_stays_as_it_is(finish):
     assert (h < 0).any()
     assert first.tobytes() == ops.relu(h).tobytes()
     assert second.tobytes() == other[finish].tobytes()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_relu_that_a_plan_names_is_called(calls, first):
+    conv = Conv2d(2, 3, 3).astype("float64")
+    net, x, dy = Sequential(conv, ReLU()), normal(1, 2, 5, 5), normal(1, 3, 3, 3)
+    if first:  # a graph remembers what it fuses
+        net(x)
+    with limits(plan={"conv2d": "numpy:direct"}):
+        want = net(x)
+        assert calls["relu"] == 0
+        with limits(plan={"conv2d": "numpy:direct", "relu": "numpy"}):
+            got, saved = net.forward(x, **TRAIN)
+        assert calls["relu"] == 1
+        assert got.tobytes() == want.tobytes()
+        dx = net.backward(dy, saved)  # fused forward and this one keep the same
+        _, saved = net.forward(x, **TRAIN)
+        assert net.backward(dy, saved).tobytes() == dx.tobytes()
+    assert calls["relu"] == 1
+    with limits(plan={"relu": "nothing"}), pytest.raises(KernelError, match="'nothing'"):
+        net(x)
 
 
 def test_a_layer_added_later_is_seen(calls):

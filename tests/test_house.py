@@ -11,7 +11,7 @@ import house_rules as rules
 import pytest
 from house_rules import ROOT, files
 
-from gpuconv import registry
+from gpuconv import kernel_files, registry
 
 
 def make(root: Path, sources: dict[str, str]) -> Path:
@@ -81,7 +81,7 @@ def test_the_roof_may_import_everything(tmp_path):
 
 def test_declarations_import_no_backend_and_only_cuda_imports_cupy(tmp_path):
     backends = {"numpy", "numba", "cuda"}
-    assert rules.backend_imports(ROOT, set(registry.BACKENDS)) == []
+    assert rules.backend_imports(ROOT, set(kernel_files.BACKENDS)) == []
     tree = make(
         tmp_path,
         {
@@ -227,9 +227,14 @@ def test_a_skip_says_why(tmp_path):
 
 
 def test_the_longest_backend_that_begins_a_files_name_is_its_own(monkeypatch):
-    monkeypatch.setitem(registry.BACKENDS, "numba", ("cpu",))
+    monkeypatch.setitem(kernel_files.BACKENDS, "numba", ("cpu",))
     stems = ("numba_cuda_direct", "numba_winograd", "cuda_direct", "_cuda", "cudart", "op")
-    assert [registry.backend_of(s) for s in stems] == ["numba_cuda", "numba", "cuda", *[None] * 3]
+    assert [kernel_files.backend_of(s) for s in stems] == [
+        "numba_cuda",
+        "numba",
+        "cuda",
+        *[None] * 3,
+    ]
 
 
 def misplaced(kernels: list[registry.Kernel], family: str) -> list[str]:
@@ -249,7 +254,7 @@ def test_a_kernel_lies_in_the_file_of_its_name():
 
 
 def test_every_file_of_a_family_is_a_declaration_a_helper_or_a_kernel():
-    known = set(registry.MISSING)
+    known = set(kernel_files.MISSING)
     for op in registry.ops().values():
         known |= {op.reference.__module__, *(k.run.__module__ for k in op.kernels())}
     inside = [m for m in rules.modules(ROOT) if m.name.count(".") == 3 and m.unit == "kernels"]
@@ -264,7 +269,8 @@ def test_every_cuda_source_has_its_launcher():
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 def test_the_summary_counts_skipped_gpu_tests(tmp_path, workers):
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    for name in ("conftest.py", "browser.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path)
     test = """
         import os
         import pytest
@@ -276,6 +282,10 @@ def test_the_summary_counts_skipped_gpu_tests(tmp_path, workers):
 
         def test_gpu():
             assert os.environ["OPENBLAS_NUM_THREADS"]
+
+        @pytest.mark.browser
+        def test_in_a_browser():
+            pytest.skip("pretend there is none")
 
         def test_other():
             pytest.skip("not a GPU test")
@@ -291,4 +301,5 @@ def test_the_summary_counts_skipped_gpu_tests(tmp_path, workers):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GPU tests skipped: 3" in done.stdout
+    assert "browser tests skipped: 1" in done.stdout
     assert "not a GPU test" in done.stdout

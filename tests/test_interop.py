@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from fake_cupy import ndarray as fake_ndarray
 from fake_cupy import pretend_cuda
+from test_ops_hostile import spoiled
 
 import gpuconv as gcv
+from gpuconv import registry
 from gpuconv.emulator.array import EmulatedArray
 from gpuconv.errors import DeviceError
 from gpuconv.layers import Linear
@@ -78,6 +80,29 @@ def test_layers_graphs_and_steps_take_them():
     plain = gcv.TrainStep(other, gcv.CrossEntropyLoss(), gcv.SGD(other.parameters(), 0.1))
     labels = np.array([0, 1])
     assert step(Foreign(array), Foreign(labels)) == plain(array, labels)
+
+
+@pytest.mark.parametrize("op", registry.ops().values(), ids=registry.ops())
+def test_every_op_names_the_way_in_for_each_of_its_arrays(op):
+    """An op's arrays say the device by their type: it shares nothing by itself."""
+    for name, attempt in spoiled(op, Foreign, (*op.ins, *op.updates)):
+        text = rf"{op.name}: {name.rstrip('?')} is a test_interop.Foreign; .*gpuconv.asarray"
+        with pytest.raises(DeviceError, match=text):
+            attempt()
+
+
+def test_functions_and_layers_backward_name_the_way_in():
+    tensor, layer = Foreign(numbers()), Linear(3, 2)
+    _, saved = layer.forward(numbers(), train=True)
+    for attempt in (
+        lambda: gcv.ops.relu(tensor),
+        lambda: gcv.ops.concat([numbers(), tensor]),
+        lambda: layer.forward(tensor),
+        lambda: layer.backward(tensor, saved),
+        lambda: layer.load_state_dict({"weight": tensor}, strict=False),
+    ):
+        with pytest.raises(DeviceError, match=r"is a test_interop.Foreign; .*gpuconv.asarray"):
+            attempt()
 
 
 def test_an_input_that_wants_a_gradient_is_told_to_detach():

@@ -237,6 +237,8 @@ def test_a_layer_that_draws_says_how_to_give_it_a_stream(row):
         (lambda: layers.Dropout("0.5"), "Dropout: p must be a finite number"),
         (lambda: layers.RReLU(None), "RReLU: lower must be a finite number"),
         (lambda: layers.ELU(float("nan")), "ELU: alpha must be a finite number"),
+        (lambda: layers.SELU(scale="1"), "SELU: scale must be a finite number"),
+        (lambda: layers.Hardtanh(1, 0), "Hardtanh: min_val=1 is above max_val=0; exchange them"),
         (lambda: layers.LeakyReLU("0.1"), "LeakyReLU: negative_slope must be a finite number"),
         (lambda: layers.CrossEntropyLoss(1.0), r"label_smoothing must be in \[0, 1\), got 1.0"),
         (lambda: layers.PadChannels(0, -1), "PadChannels: before and after must be an integer >="),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from house_rules import ROOT
 
-from gpuconv import device, emulator, registry
+from gpuconv import device, emulator, kernel_files, registry
 from gpuconv.errors import DeviceError, DtypeError, KernelError
 
 pytestmark = [pytest.mark.numba_cuda, pytest.mark.emulated]
@@ -51,7 +51,7 @@ def test_every_kernel_file_is_loaded(path):
     )
     module = f"{op.family}.{path.stem}"
     op.kernels()
-    assert module not in registry.MISSING
+    assert module not in kernel_files.MISSING
     assert module in sys.modules
 
 
@@ -166,7 +166,7 @@ def test_without_the_package_the_kernels_are_named_as_missing():
         sys.modules["numba_cuda"] = None
         import numpy as np
         import gpuconv as gcv
-        from gpuconv import registry
+        from gpuconv import kernel_files, registry
         x = gcv.to_device(np.array([-1, 2], "float32"), "emulated")
         print(gcv.to_numpy(gcv.ops.relu(x)))
         try:
@@ -175,7 +175,7 @@ def test_without_the_package_the_kernels_are_named_as_missing():
             print(error)
         for op in registry.ops().values():
             assert not [k for k in op.kernels() if k.backend == "numba_cuda"]
-        print(set(registry.MISSING.values()), len(registry.MISSING))
+        print(set(kernel_files.MISSING.values()), len(kernel_files.MISSING))
     """
     relu, error, missing = python(code)
     assert relu == "[0. 2.]"

@@ -12,14 +12,18 @@ from hypothesis import strategies as st
 from gpuconv import battery, device, errors, registry
 from gpuconv.kernels.elementwise import DrawingProblem, ElementwiseProblem
 from gpuconv.ops import activation as ops
+from gpuconv.ops import hardtanh, hardtanh_backward
 from gpuconv.random import Stream
 
 PLACE = Stream(7, 3, 2)
 SHAPES = [(), (0, 3), (1,), (4, 3), (2, 3, 4, 5)]
+SELU = (1.6732632423543772, 1.0507009873554805)
 FORWARD = {
     "relu": ops.relu,
     "leaky_relu": ops.leaky_relu,
     "elu": ops.elu,
+    "selu": lambda x: ops.elu(x, *SELU),
+    "relu6": lambda x: hardtanh(x, 0.0, 6.0),
     "sigmoid": ops.sigmoid,
     "tanh": ops.tanh,
     "lenet_tanh": lambda x: ops.tanh(x, 1.7159, 2 / 3),
@@ -30,13 +34,15 @@ BACKWARD = {  # dx from dy, x and y
     "relu": lambda dy, x, y: ops.relu_backward(dy, y),
     "leaky_relu": lambda dy, x, y: ops.leaky_relu_backward(dy, x),
     "elu": lambda dy, x, y: ops.elu_backward(dy, x),
+    "selu": lambda dy, x, y: ops.elu_backward(dy, x, *SELU),
+    "relu6": lambda dy, x, y: hardtanh_backward(dy, y, 0.0, 6.0),
     "sigmoid": lambda dy, x, y: ops.sigmoid_backward(dy, y),
     "tanh": lambda dy, x, y: ops.tanh_backward(dy, y),
     "lenet_tanh": lambda dy, x, y: ops.tanh_backward(dy, y, 1.7159, 2 / 3),
     "prelu": lambda dy, x, y: ops.prelu_backward(dy, x, np.full(1, 0.25, x.dtype))[0],
     "rrelu": lambda dy, x, y: ops.rrelu_backward(dy, x, PLACE),
 }
-GATED = ("relu", "leaky_relu", "elu", "prelu", "rrelu")
+GATED = ("relu", "relu6", "leaky_relu", "elu", "selu", "prelu", "rrelu")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,8 @@ def test_relu_slope_at_zero_is_zero(zero):
 def test_slope_at_zero_is_the_left_one(name):
     x, dy = np.array([0.0, -0.0, -1e-30]), np.ones(3)
     dx = BACKWARD[name](dy, x, FORWARD[name](x))
-    left = {"relu": 0.0, "leaky_relu": 0.01, "elu": 1.0, "prelu": 0.25}
+    left = {"relu": 0.0, "relu6": 0.0, "leaky_relu": 0.01, "elu": 1.0, "prelu": 0.25}
+    left["selu"] = SELU[0] * SELU[1]
     if name == "rrelu":
         assert ((dx >= 1 / 8) & (dx < 1 / 3)).all()
     else:
@@ -100,7 +107,8 @@ def test_slope_at_zero_is_the_left_one(name):
 @pytest.mark.parametrize("name", GATED)
 def test_a_nan_unit_hands_its_gradient_on(name):
     x = np.array([np.nan, -1.0])
-    assert BACKWARD[name](np.array([3.0, 3.0]), x, FORWARD[name](x))[0] == 3.0
+    slope = SELU[1] if name == "selu" else 1.0
+    assert BACKWARD[name](np.array([3.0, 3.0]), x, FORWARD[name](x))[0] == 3.0 * slope
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -122,10 +130,27 @@ def test_formulas_written_in_another_way():
     same(ops.relu(x), (x + np.abs(x)) / 2, rtol=1e-15)
     same(ops.leaky_relu(x, 0.2), np.where(x > 0, x, 0.2 * x), rtol=1e-15)
     same(ops.elu(x, 1.3), np.where(x > 0, x, 1.3 * (np.exp(x) - 1)), rtol=1e-12)
+    same(ops.elu(x, 1.3, 0.4), np.where(x > 0, 0.4 * x, 0.52 * (np.exp(x) - 1)), rtol=1e-12)
+    same(hardtanh(x, -0.5, 0.3), np.median([x, x * 0 - 0.5, x * 0 + 0.3], axis=0), rtol=1e-15)
     same(ops.sigmoid(x), 0.5 * (1 + np.tanh(x / 2)), rtol=1e-13)
     same(ops.tanh(x, 1.7, 0.6), 1.7 * (1 - 2 / (np.exp(1.2 * x) + 1)), rtol=1e-12)
     weight = np.linspace(-1, 1, 7)
     same(ops.prelu(x, weight), np.maximum(x, 0) + weight * np.minimum(x, 0), rtol=1e-15)
+
+
+def test_hardtanh_has_no_gradient_at_a_bound_or_beyond():
+    x = np.array([-3.0, -1.0, np.nextafter(-1, 0), 2.0, np.nextafter(4, 0), 4.0, np.inf, np.nan])
+    dy = np.full(8, np.inf)
+    want = [0.0, 0.0, np.inf, np.inf, np.inf, 0.0, 0.0, np.inf]
+    assert hardtanh_backward(dy, x, -1, 4).tolist() == want
+    assert hardtanh_backward(dy, hardtanh(x, -1, 4), -1, 4).tolist() == want
+
+
+def test_the_bounds_of_hardtanh_are_rounded_to_the_arrays_dtype():
+    x = np.array([0.7, 1e30], "float32")  # float32's 0.7 lies below 0.7
+    assert hardtanh(x, -1, 0.7)[1] == x[0]
+    assert hardtanh_backward(np.ones_like(x), x, -1, 0.7).tolist() == [0.0, 0.0]
+    assert hardtanh(x, -1e300, 1e300).tolist() == x.tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -135,6 +160,9 @@ def test_large_inputs_saturate(dtype):
     assert ops.tanh(x, 2.0).tolist() == [-2.0, 2.0, -2.0, 2.0]
     assert ops.elu(x, 3.0).tolist() == [-3.0, 1e3, -3.0, np.inf]
     assert ops.elu_backward(np.ones_like(x), x).tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert ops.elu(x, 3.0, 0.5).tolist() == [-1.5, 500.0, -1.5, np.inf]
+    assert ops.elu_backward(np.ones_like(x), x, 3.0, 0.5).tolist() == [0.0, 0.5, 0.0, 0.5]
+    assert hardtanh(x, -2, 5).tolist() == [-2.0, 5.0, -2.0, 5.0]
 
 
 def test_sigmoid_is_accurate_far_below_zero():
@@ -197,6 +225,13 @@ X = np.ones((2, 3), "float32")
             "leaky_relu: negative_slope must be a finite number, got inf",
         ),
         (lambda: ops.elu(X, "1"), errors.OptionError, "elu: alpha must be a finite number"),
+        (lambda: ops.elu(X, 1.0, None), errors.OptionError, "elu: scale must be a finite number"),
+        (lambda: hardtanh(X, 0, np.inf), errors.OptionError, "hardtanh: max_val must be a finite"),
+        (
+            lambda: hardtanh_backward(X, X, 2.0, 1.0),
+            errors.OptionError,
+            "hardtanh_backward: min_val=2.0 is above max_val=1.0; exchange them",
+        ),
         (lambda: ops.tanh(X, 0.0), errors.OptionError, "tanh: scale must be above 0, got 0.0"),
         (lambda: ops.tanh(X, 1.0, -1), errors.OptionError, "tanh: slope must be above 0, got -1"),
     ],

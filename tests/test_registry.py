@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gpuconv import ops, problem, registry
+from gpuconv import kernel_files, ops, problem, registry
 from gpuconv.device import CPU
 from gpuconv.errors import KernelError, OptionError
 from gpuconv.limits import PRECISIONS, limits
@@ -35,7 +35,7 @@ def _own_registry(monkeypatch):
     """Ops and choices made in a test are forgotten after it."""
     monkeypatch.setattr(registry, "_OPS", dict(registry._OPS))
     monkeypatch.setattr(registry, "_CHOSEN", {})
-    monkeypatch.setattr(registry, "MISSING", dict(registry.MISSING))
+    monkeypatch.setattr(kernel_files, "MISSING", dict(kernel_files.MISSING))
 
 
 @pytest.fixture
@@ -129,6 +129,15 @@ def test_a_new_kernel_is_seen_by_problems_chosen_before(op):
     assert chosen(op) == "numpy:usual"
     plant(op, "quick", rank=1)
     assert chosen(op) == "numpy:quick"
+
+
+def test_kernels_that_are_loaded_leave_choices_of_other_ops_alone(op):
+    plant(op, "usual")
+    assert chosen(op) == "numpy:usual"
+    before = dict(registry._CHOSEN)
+    loading = Op("loading", Vector, ("x",), ("y",), reference, lambda: [])
+    plant(loading, "usual")
+    assert registry._CHOSEN == before != {}
 
 
 def test_registering_a_name_again_replaces_the_kernel(op):

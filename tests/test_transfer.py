@@ -194,7 +194,9 @@ def test_a_part_that_is_unfrozen_later_trains_too():
 def test_the_summary_counts_what_is_frozen():
     model = net()
     assert "frozen" not in str(model.summary((2, 6, 6)))
+    whole = model.summary((2, 6, 6)).kept_bytes
     model.freeze("features")
+    assert 0 < model.summary((2, 6, 6)).kept_bytes == 4 * (12 + 5) < whole
     made = model.summary((2, 6, 6))
     assert (made.parameters, made.trainable) == (57 + 6 + 84 + 65 + 18, 65 + 18)
     lines = [line.split("│") for line in str(made).splitlines()]

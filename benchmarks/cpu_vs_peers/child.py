@@ -1,22 +1,28 @@
-"""A rival in a process of its own: for one whose threads would spin in ours, and to see its memory.
+"""A rival of whole nets in a process of its own: its threads would spin in ours, its memory show.
 
-The parent writes a line for every run and reads the seconds that it took; at the end of its input
-the child prints the most memory that it ever held.
+The parent writes how many runs it wants and reads the seconds of one, or "answer" and reads what
+comes out; at the end of its input the child says how much memory it held at most.
 """
 
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache, cached_property
 from pathlib import Path
-from time import perf_counter
+from typing import Any
 
+import numpy as np
+
+from ..measure import Clocked, in_a_row
 from ..process import Process
 from . import nets
 from .nets import Call, Work
 from .torch_net import translate
 
 ORT = "onnxruntime"
+STEPS = 2  # of training: the second one's loss depends on the first one's gradients
 LINUX = sys.platform == "linux"
 
 
@@ -24,11 +30,25 @@ class Child(Process):
     """A process that runs one rival's work when it is told to."""
 
     def __init__(self, rival: str, work: Work, threads: int) -> None:
-        super().__init__(__name__, rival, str(threads), json.dumps(asdict(work)))
+        given = rival, str(threads), json.dumps(asdict(work))
+        super().__init__(__name__, *given, OPENBLAS_NUM_THREADS=str(threads))
 
-    def run(self) -> float:
-        """One run's seconds; raises RuntimeError if the process has ended."""
-        return float(self.ask("\n"))
+    @cached_property
+    def answer(self) -> dict[str, Any]:
+        """{"answer": numbers}: losses of some training steps, or a prediction; or {"reason": why}.
+
+        Raises RuntimeError if the process has ended.
+        """
+        return json.loads(self.ask("answer\n"))
+
+    def run(self, count: int = 1) -> float:
+        """Seconds of a run, the mean of ``count``; raises RuntimeError if the process has ended."""
+        return float(self.ask(f"{count}\n"))
+
+    @property
+    def rival(self) -> Clocked:
+        """For the harness."""
+        return Clocked(self.run)
 
     def peak(self) -> int | None:
         """End the process; the bytes that it held at most beyond an idle one's (Linux only)."""
@@ -48,11 +68,16 @@ def call(rival: str, work: Work) -> Call:
     return nets.torch_step(work, channels_last=nets.TORCH[rival])
 
 
-def set_threads(count: int) -> None:
-    """Let every library of this process use this many threads."""
+def set_threads(count: int, *, torch: bool = True) -> None:
+    """Let every library of this process use this many threads; PyTorch, too, if it takes part."""
     from gpuconv import cpu
 
     cpu.set_num_threads(count)
+    if torch:
+        _set_torch_threads(count)
+
+
+def _set_torch_threads(count: int) -> None:
     try:
         import torch
     except ModuleNotFoundError:
@@ -89,6 +114,17 @@ def _held(field: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
+def _answer(rival: str, work: Work, step: Callable[[str, Work], Call]) -> dict[str, Any]:
+    """What the rival computes, or why it does not: whatever it raises is a row."""
+    try:
+        run = step(rival, work)
+        if work.is_training:
+            return {"answer": [float(run()) for _ in range(STEPS)]}
+        return {"answer": np.asarray(run(), np.float64).reshape(-1).tolist()}
+    except Exception as error:
+        return {"reason": f"{type(error).__name__}: {error}"}
+
+
 def main(rival: str, threads: str, work: str) -> None:
     """What the child does: nothing but what the parent asks for goes to its standard output."""
     answers, sys.stdout = sys.stdout, sys.stderr
@@ -96,11 +132,12 @@ def main(rival: str, threads: str, work: str) -> None:
     if LINUX:
         _forget_peak()
     before = _held("VmRSS") if LINUX else 0
-    step = call(rival, Work(**json.loads(work)))
-    for _ in sys.stdin:
-        begin = perf_counter()
-        step()
-        print(perf_counter() - begin, file=answers, flush=True)
+    given, step = Work(**json.loads(work)), cache(call)
+    for line in sys.stdin:
+        if line.strip() == "answer":
+            print(json.dumps(_answer(rival, given, step)), file=answers, flush=True)
+        else:
+            print(in_a_row(step(rival, given), int(line)), file=answers, flush=True)
     print(_held("VmHWM") - before if LINUX else -1, file=answers, flush=True)
 
 

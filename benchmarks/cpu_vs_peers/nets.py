@@ -22,6 +22,7 @@ from .torch_net import translate
 LR, MOMENTUM, DECAY = 1e-3, 0.9, 5e-4
 OURS, BASELINE = "gpuconv", "gpuconv, numpy"
 TORCH = {"torch NCHW": False, "torch NHWC": True}
+PASSES = 3  # of the forward pass' operations that a training step takes
 Call = Callable[[], Any]
 
 
@@ -32,11 +33,19 @@ class Work:
     net: str
     batch: int
     is_training: bool
-    wanted: float  # the ratio to PyTorch's better format that this project holds itself to
+    wanted: float | None = (
+        None  # the ratio to PyTorch's better format that this project holds itself to
+    )
 
     def __str__(self) -> str:
         what = "training step" if self.is_training else "inference"
         return f"{self.net}, {what}, batch {self.batch}"
+
+    @property
+    def flops(self) -> int:
+        """Operations of direct convolution: a training step's are about three forward passes'."""
+        once = models.create(self.net).flops((self.batch, *models.get(self.net).input_shape))
+        return PASSES * once if self.is_training else once
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Random images and labels."""

@@ -1,98 +1,129 @@
-"""The table of whole nets: seconds, ratios, losses, memory."""
+"""Whole nets: every rival checked, then timed in turn, each in a process of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
-from gpuconv import models
+import numpy as np
 
+from .. import figures
 from ..measure import Rivals, interleaved
-from . import child, nets
 from .ceilings import Ceilings
-from .child import Child
-from .nets import OURS, TORCH, Call, Work
+from .child import ORT, Child
+from .layers import CLOSE
+from .nets import BASELINE, OURS, TORCH, Work
 
-STEPS = 4  # after which losses are compared
-PASSES = 3  # of the forward pass' operations that a training step takes
-
-
+RIVALS = {
+    OURS: (), **dict.fromkeys(TORCH, ("torch",)), ORT: (ORT, "onnx", "onnxscript", "torch"),
+    BASELINE: (),
+}  # fmt: skip
 RESTS = 4  # before each rival: OpenBLAS's threads spin for 2^28 cycles, a tenth of a second
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one rival: ``figures.MEASURED``, or another state and a note that says why.
+
+    ``answer``: losses of some training steps, or a prediction; ``peak``: bytes held at most.
+    """
+
+    state: str = figures.MEASURED
+    note: str = ""
+    answer: tuple[float, ...] = ()
+    peak: int | None = None
+
+
+def contest(
+    work: Work, threads: int, *, rivals: Iterable[str] = RIVALS, seconds: float, rounds: int
+) -> tuple[dict[str, Outcome], Rivals]:
+    """Every rival's outcome; those that compute what NumPy's kernels compute are timed in turn."""
+    found = {name: lacking(name, work) or Outcome() for name in rivals}
+    timed, present = Rivals({}), {}
+    with ExitStack() as all_of_them:
+        oracle = all_of_them.enter_context(closing(Child(BASELINE, work, threads)))
+        for name in [name for name, one in found.items() if one.state == figures.MEASURED]:
+            child = oracle if name == BASELINE else Child(name, work, threads)
+            all_of_them.enter_context(closing(child))
+            found[name] = _checked(child, np.array(oracle.answer["answer"]))
+            if found[name].state == figures.MEASURED:
+                present[name] = child
+        calls = {name: child.rival for name, child in present.items()}
+        if calls:
+            timed = interleaved(calls, seconds=seconds, rounds=rounds, rests=RESTS)
+        for name, child in present.items():
+            found[name] = replace(found[name], peak=child.peak())
+    return found, timed
+
+
+def lacking(name: str, work: Work) -> Outcome | None:
+    """Why a rival cannot take part, without asking it; or None."""
+    missing = next((package for package in RIVALS[name] if not find_spec(package)), None)
+    if name == ORT and work.is_training:
+        return Outcome(figures.REFUSED, "has no training")
+    return Outcome(figures.ABSENT, f"the package {missing}") if missing else None
+
+
+def _checked(child: Child, truth: np.ndarray) -> Outcome:
+    try:
+        said = child.answer
+    except RuntimeError as ended:
+        return Outcome(figures.FAILED, str(ended))
+    if "reason" in said:
+        return Outcome(figures.FAILED, " ".join(said["reason"].split()))
+    answer = np.array(said["answer"])
+    if answer.shape != truth.shape:
+        return Outcome(
+            figures.WRONG, f"{answer.size} numbers came, NumPy's kernels give {truth.size}"
+        )
+    apart = float(np.max(np.abs(answer - truth)) / np.max(np.abs(truth)))
+    outcome = Outcome(answer=tuple(said["answer"]))
+    if not apart <= CLOSE:  # NaN must fail
+        return replace(outcome, state=figures.WRONG, note=f"{apart:.2g} of the largest number away")
+    return outcome
+
+
+def memory(
+    work: Work, threads: int, rivals: Iterable[str] = RIVALS
+) -> Iterator[tuple[str, Outcome]]:
+    """The most memory that a rival alone in a new process held over two runs."""
+    for name in rivals:
+        found = lacking(name, work) or Outcome()
+        if found.state == figures.MEASURED:
+            child = Child(name, work, threads)
+            try:
+                child.run(2)
+                found = replace(found, peak=child.peak())
+            except RuntimeError as ended:
+                found = Outcome(figures.FAILED, str(ended))
+        yield name, found
+
+
+# ---- for cpu_vs_peers -----------------------------------------------------------------------
 
 
 def row(work: Work, threads: int, roof: Ceilings, *, seconds: float, rounds: int) -> dict[str, Any]:
     """Everything about one work, as plain values."""
-    steps = dict(_here(work))
-    losses = {name: _loss(step) for name, step in steps.items()} if work.is_training else {}
-    calls = {name: _quiet(step) for name, step in steps.items()}
-    with ExitStack() as others:
-        for name, rival in _elsewhere(work, threads):
-            calls[name] = others.enter_context(closing(rival)).run
-        rivals = interleaved(calls, seconds=seconds, rounds=rounds, rests=RESTS)
-    timings = {name: asdict(rivals.timing(name)) for name in calls}
-    flops = _flops(work) / rivals.timing(OURS).median
+    found, timed = contest(work, threads, rivals=RIVALS, seconds=seconds, rounds=rounds)
+    here = list(timed.samples)
+    losses = {name: found[name].answer[-1] for name in here if work.is_training}
+    timings = {name: asdict(timed.timing(name)) for name in here}
     return {
         "work": str(work),
         "seconds": timings,
-        "ratios": _ratios(rivals),
+        "ratios": ratios(timed),
         "wanted": work.wanted,
         "losses": losses,
-        "share_of_peak": flops / roof.flops,
-        "peak_bytes": dict(_memory(work, threads)),
+        "share_of_peak": work.flops / timed.timing(OURS).median / roof.flops,
+        "peak_bytes": {name: found[name].peak for name in (OURS, *TORCH) if name in here},
+        "others": {n: f"{o.state}: {o.note}" for n, o in found.items() if n not in here},
     }
 
 
-def _here(work: Work) -> Iterator[tuple[str, Call]]:
-    """Every rival that is installed and runs in this process."""
-    for name in (OURS, *TORCH, nets.BASELINE):
-        try:
-            yield name, child.call(name, work)
-        except ModuleNotFoundError:
-            continue
-
-
-def _elsewhere(work: Work, threads: int) -> Iterator[tuple[str, Child]]:
-    """onnxruntime, which has no training."""
-    if work.is_training or find_spec(child.ORT) is None:
-        return
-    yield child.ORT, Child(child.ORT, work, threads)
-
-
-def _quiet(call: Call) -> Call:
-    """The call without its result, which ``interleaved`` would take for seconds."""
-
-    def quiet() -> None:
-        call()
-
-    return quiet
-
-
-def _loss(step: Call) -> float:
-    """The loss of the fourth training step: all must say the same."""
-    return float([step() for _ in range(STEPS)][-1])
-
-
-def _ratios(rivals: Rivals) -> dict[str, float]:
+def ratios(timed: Rivals) -> dict[str, float]:
     """How many times as long as ours each rival takes, and PyTorch's better format."""
-    others = [name for name in rivals.samples if name != OURS]
-    ratios = {name: rivals.ratio(name, OURS) for name in others}
-    torch = [ratios[name] for name in TORCH if name in ratios]
-    return ratios | ({"best torch": min(torch)} if torch else {})
-
-
-def _flops(work: Work) -> int:
-    """Operations of direct convolution: a training step's are about three forward passes'."""
-    net = models.create(work.net)
-    once = net.flops((work.batch, *net.input_shape))
-    return PASSES * once if work.is_training else once
-
-
-def _memory(work: Work, threads: int) -> Iterator[tuple[str, int | None]]:
-    """The most memory that a rival alone in a process ever held."""
-    torch = TORCH if find_spec("torch") else ()
-    for name in (OURS, *torch):
-        rival = Child(name, work, threads)
-        rival.run()
-        rival.run()
-        yield name, rival.peak()
+    others = [name for name in timed.samples if name != OURS]
+    found = {name: timed.ratio(name, OURS) for name in others}
+    torch = [found[name] for name in TORCH if name in found]
+    return found | ({"best torch": min(torch)} if torch else {})

@@ -1,150 +1,149 @@
-"""Plots of a run: rooflines, ladder, time against batch size, history."""
+"""Plots of a run: rooflines, errors, the ladder, time against batch size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 
 from ..cpu_vs_peers.ceilings import Ceilings
 from ..figures import Row, geometric_mean
-from ..history import Line, is_measured, runs
-from ..suite import Result
-from . import svg
+from . import names, svg
+from .names import Key
 
 ROOFLINE = (
     "Each mark is a kernel or a peer on one layer; the line is what this machine allows (Williams, "
     "Waterman and Patterson 2009). Operations are those of direct convolution, so that Winograd's "
     "kernels may lie above it, and so may values that fit in a cache. Rest on a mark to read it."
 )
+ERRORS = (
+    "Error against float64, in units of eps times the magnitude that rounding is measured by, over "
+    "the time taken, 1 being the kernel that gpuconv takes. Best is below and to the left. What is "
+    "exact, or within a thousandth of eps, is not drawn; the tables have every figure."
+)
 LADDER = (
     "Speed of each kernel as a share of the fastest peer's on the same case: the geometric mean "
-    "over the cases where both were timed. Without a peer, of the kernel that gpuconv takes."
+    "over the cases where both were timed. Without a peer, of the kernel that gpuconv takes. The "
+    "upright line is 100 %, a hollow bar a peer's."
 )
-HISTORY = "Geometric mean of the milliseconds of what every kept run has timed, by kernel and op."
-Names = Sequence[tuple[str, bool]]
+LEAST = 1e-3  # eps
+TAKEN = "what gpuconv takes"
 
 
-def words(row: Row) -> str:
-    """What a mark says to who rests on it."""
-    seconds = row.timing.median if row.timing else 0.0
-    return f"{row.name}: {row.op} {row.case}, {1e3 * seconds:.3g} ms, {row.gflops or 0:.3g} GFLOP/s"
-
-
-def roofline(rows: list[Row], roof: Ceilings, names: Names) -> str:
+def roofline(rows: list[Row], roof: Ceilings) -> str:
     """GFLOP/s over operations for each byte, a mark for every row that has operations."""
-    shown = [(row, (row.flops / row.bytes, row.gflops)) for row in rows if row.gflops]
-    points = [(x, y) for _, (x, y) in shown if y]
+    shown = [(row, (row.flops / row.bytes, row.gflops)) for row in rows if row.bytes]
+    points = [(row, (x, y)) for row, (x, y) in shown if x and y]
     if not points:
         return ""
     edge, top = roof.flops / roof.bandwidth, roof.flops / 1e9
-    axes = svg.axes([*points, (edge, top)], "operations for each byte", "GFLOP/s")
-    low, high = axes.xs
-    floor = max(low, axes.ys[0] * 1e9 / roof.bandwidth)
-    line = [(floor, floor * roof.bandwidth / 1e9), (edge, top), (max(high, edge), top)]
-    marks = [
-        svg.mark(axes, point, names.index((row.name, row.is_peer)), words(row), is_peer=row.is_peer)
-        for (row, _), point in zip(shown, points, strict=True)
+    axes = svg.axes([*(at for _, at in points), (edge, top)], "operations for each byte", "GFLOP/s")
+    floor = max(axes.xs[0], axes.ys[0] * 1e9 / roof.bandwidth)
+    line = [(floor, floor * roof.bandwidth / 1e9), (edge, top), (max(axes.xs[1], edge), top)]
+    parts = [svg.line(axes, line, "roof"), *_marks(axes, points)]
+    words = f"{len(points)} marks below a line that rises to {top:.0f} GFLOP/s at {edge:.1f}"
+    return svg.picture(axes, parts, "Rooflines", words) + _legend([row for row, _ in points])
+
+
+def errors(rows: list[Row]) -> str:
+    """Error over time, a mark for every row that has rounded."""
+    points = [
+        (row, (row.ratio, row.error))
+        for row in rows
+        if row.ratio and row.error is not None and row.error >= LEAST
     ]
-    drawn = svg.picture(axes, [svg.line(axes, line, "roof"), *marks], "rooflines")
-    return f'<div class="plot">{drawn}</div>{svg.legend(names)}'
+    if not points:
+        return ""
+    axes = svg.axes([at for _, at in points], "time / time of what gpuconv takes", "eps")
+    words = f"{len(points)} marks; the worst error is {max(y for _, (_, y) in points):.2g}"
+    drawn = svg.picture(axes, _marks(axes, points), "Errors beside times", words)
+    return drawn + _legend([row for row, _ in points])
+
+
+def _marks(axes: svg.Axes, points: list[tuple[Row, svg.Point]]) -> Iterator[str]:
+    """What gpuconv takes comes last, above the others."""
+    order = names.libraries(row for row, _ in points)
+    for row, at in sorted(points, key=lambda point: point[0].is_chosen):
+        colour = names.css(order.index((names.library(row.name), row.is_peer)))
+        css = f"{colour} chosen" if row.is_chosen else colour
+        words = names.said(row) + (f", error {row.error:.2g}" if row.error else "")
+        yield svg.mark(axes, at, css, words, is_peer=row.is_peer)
+
+
+def _legend(rows: list[Row]) -> str:
+    ringed = [(TAKEN, "ink", "ringed")] if any(row.is_chosen for row in rows) else []
+    return names.legend(names.libraries(rows)) + svg.legend(ringed)
 
 
 def ladder(rows: list[Row]) -> str:
-    """A bar for each kernel and peer, op by op."""
+    """A bar for each kernel and peer, op by op, the slowest first."""
     parts = []
     for op in dict.fromkeys(row.op for row in rows):
-        shares = _shares([row for row in rows if row.op == op])
-        bars = "".join(map(_bar, sorted(shares.items(), key=lambda pair: pair[1])))
-        parts.append(f"<h3>{escape(op)}</h3><div class='wide'><table>{bars}</table></div>")
+        found = _shares([row for row in rows if row.op == op])
+        top = max([1.0, *(mean for mean, _ in found.values())])
+        ordered = sorted(found.items(), key=lambda pair: pair[1])
+        heads = "<th>kernel</th><th>cases</th><th>share</th><th class='text'>of the best peer</th>"
+        bars = "".join(_bar(key, mean, count, top) for key, (mean, count) in ordered)
+        parts.append(
+            f"<h3>{escape(op)}</h3><div class='wide'><table><thead><tr>{heads}</tr></thead>"
+            f"<tbody>{bars}</tbody></table></div>"
+        )
     return "".join(parts)
 
 
-def _shares(rows: list[Row]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
+def _shares(rows: list[Row]) -> dict[Key, tuple[float, int]]:
+    """Geometric means, and of how many cases."""
+    found: dict[Key, list[float]] = {}
     for problem in dict.fromkeys(row.problem for row in rows):
         case = [(r, r.timing.median) for r in rows if r.problem == problem and r.timing]
-        peers = [seconds for row, seconds in case if row.is_peer]
         own = [seconds for row, seconds in case if row.ratio == 1.0 and not row.is_peer]
-        for row, seconds in case if peers or own else []:
-            found.setdefault(row.name, []).append(min(peers or own) / seconds)
-    return {name: geometric_mean(shares) or 0.0 for name, shares in found.items()}
+        rivals = [seconds for row, seconds in case if row.is_peer] or own
+        for row, seconds in case if rivals else []:
+            found.setdefault((row.name, row.is_peer), []).append(min(rivals) / seconds)
+        if own and rivals is not own:
+            found.setdefault((TAKEN, False), []).append(min(rivals) / own[0])
+    return {key: (geometric_mean(shares) or 0.0, len(shares)) for key, shares in found.items()}
 
 
-def _bar(pair: tuple[str, float]) -> str:
-    name, share = pair
-    width = min(100.0, 50 * share)
+def _bar(key: Key, mean: float, count: int, top: float) -> str:
+    name, is_peer = key
+    colour = "ink" if name == TAKEN else "c0"
+    form = " class='theirs'" if is_peer else ""
     return (
-        f"<tr><td>{escape(name)}</td><td>{100 * share:.0f} %</td><td class='text' width='60%'>"
-        f"<svg viewBox='0 0 100 4' preserveAspectRatio='none' height='12' class='bar c0'>"
-        f"<rect width='{width:.1f}' height='4' fill='currentColor'/>"
-        f"<line x1='50' y1='0' x2='50' y2='4' class='roof' stroke-width='.5'/></svg></td></tr>"
+        f"<tr{' class=mean' if name == TAKEN else ''}><th scope='row'>{escape(name)}</th>"
+        f"<td>{count}</td><td>{100 * mean:.0f} %</td><td class='bar {colour}'><div>"
+        f"<i{form} style='width:{100 * mean / top:.1f}%'></i><b style='left:{100 / top:.1f}%'></b>"
+        "</div></td></tr>"
     )
 
 
-def batches(rows: list[Row], names: Names) -> str:
+def batches(rows: list[Row]) -> str:
     """Milliseconds for each image over the batch, for cases timed at several."""
-    return "".join(_by_batch(*series, names) for series in _series(rows))
-
-
-def _series(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
-    found: dict[str, list[Row]] = {}
+    found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row.batch:
-            found.setdefault(f"{row.op}: {row.case}", []).append(row)
-    return ((t, f) for t, f in found.items() if len({row.batch for row in f}) > 1)
+        if row.batch and row.timing:
+            found.setdefault((row.op, row.case), []).append(row)
+    several = {k: f for k, f in found.items() if len({row.batch for row in f}) > 1}
+    parts = [
+        (f"{op}: {case}", _by_batch(f"{op}: {case} by batch", several[op, case]))
+        for op, case in several
+    ]
+    return "".join(
+        f"<details{'' if number else ' open'}><summary>{escape(words)}</summary>{plot}</details>"
+        for number, (words, plot) in enumerate(parts)
+    )
 
 
-def _by_batch(title: str, rows: list[Row], names: Names) -> str:
-    points: dict[tuple[str, bool], list[svg.Point]] = {}
+def _by_batch(title: str, rows: list[Row]) -> str:
+    points: dict[Key, list[svg.Point]] = {}
     for row in rows:
         if row.timing and row.batch:
-            point = float(row.batch), 1e3 * row.timing.median / row.batch
-            points.setdefault((row.name, row.is_peer), []).append(point)
-    return _lines(title, points, names, "batch size", "ms for each image")
-
-
-def _lines(
-    title: str, points: dict[tuple[str, bool], list[svg.Point]], names: Names, x: str, y: str
-) -> str:
-    axes = svg.axes([p for found in points.values() for p in found], x, y)
+            at = float(row.batch), 1e3 * row.timing.median / row.batch
+            points.setdefault((row.name, row.is_peer), []).append(at)
+    axes = svg.axes([p for found in points.values() for p in found], "batch", "ms for each image")
     parts = []
-    for key, found in points.items():
-        colour = names.index(key)
-        parts.append(svg.line(axes, sorted(found), f"series c{colour % svg.COLOURS}"))
-        parts += [
-            svg.mark(axes, p, colour, f"{key[0]}: {p[1]:.3g} {y} at {x} {p[0]:g}", is_peer=key[1])
-            for p in found
-        ]
-    drawn = svg.picture(axes, parts, title)
-    shown = svg.legend([name for name in names if name in points])
-    return f'<h3>{escape(title)}</h3><div class="plot">{drawn}</div>{shown}'
-
-
-def history(result: Result, kept: list[Line]) -> str:
-    """Runs side by side, oldest first: what all of them have timed."""
-    timed = {date: list(filter(is_measured, found)) for date, found in runs(kept).items()}
-    timed = {date: found for date, found in timed.items() if found}
-    if len(timed) < 2:
-        return ""
-    every = [{(f["op"], f["problem"], f["name"]) for f in found} for found in timed.values()]
-    common = set.intersection(*every)
-    kinds = sorted({(op, name) for op, _, name in common})
-    if not kinds:
-        return ""
-    heads = "".join(f"<th>{escape(date[:16])}</th>" for date in timed)
-    body = "".join(_history_row(kind, common, timed) for kind in kinds)
-    return (
-        f"<div class='wide'><table><thead><tr><th>op</th><th class='text'>kernel</th>{heads}</tr>"
-        f"</thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _history_row(kind: tuple[str, str], common: set, timed: dict[str, list[Line]]) -> str:
-    cells = []
-    for found in timed.values():
-        seconds = [
-            f["median"]
-            for f in found
-            if (f["op"], f["name"]) == kind and (f["op"], f["problem"], f["name"]) in common
-        ]
-        cells.append(f"<td>{1e3 * (geometric_mean(seconds) or 0):.3g}</td>")
-    op, name = map(escape, kind)
-    return f"<tr><td>{op}</td><td class='text'>{name}</td>{''.join(cells)}</tr>"
+    for number, ((name, is_peer), found) in enumerate(points.items()):
+        colour = names.css(number)
+        parts.append(svg.line(axes, sorted(found), f"series {colour}"))
+        for at in found:
+            words = f"{name}: {names.short(at[1])} ms for each image of {at[0]:g}"
+            parts.append(svg.mark(axes, at, colour, words, is_peer=is_peer))
+    drawn = svg.picture(axes, parts, title, f"{len(points)} lines, a kernel or a peer each")
+    return drawn + names.legend(points)

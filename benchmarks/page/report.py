@@ -4,46 +4,70 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from ..figures import MEASURED
-from ..history import Line
+from ..history import Line, lines
 from ..suite import Result
-from . import plots, tables
+from . import gpu, past, plots, svg, tables
 from .style import CSS
 
 MARKS = (
     "How many times as long a rival takes as the kernel that gpuconv takes by itself (ms): the "
-    "median over rounds in turn. Above 1 gpuconv is faster; a triangle marks where it is slower."
+    "median over rounds in turn, for the fastest of a library's formats or kernels. Above 1 "
+    "gpuconv is faster; a triangle marks where it is slower. Rest on a cell to read more."
 )
+BATCHES = "Milliseconds for each image: a falling line gains from a larger batch."
 
 
 def page(result: Result, kept: Iterable[Line] = ()) -> str:
     """One HTML file of a run, and of the runs before it that were ``kept``."""
-    body = "\n".join(filter(None, _parts(result, list(kept))))
+    return document("gpuconv bench", "\n".join(filter(None, _parts(result, list(kept)))))
+
+
+def document(title: str, body: str) -> str:
+    """An HTML file with the house's style inside."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>gpuconv bench</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
+        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
         "</body>\n</html>\n"
     )
 
 
 def _parts(result: Result, kept: list[Line]) -> Iterator[str]:
-    rows = [row for row in result.rows if row.state == MEASURED]
-    names = list(dict.fromkeys((row.name, row.is_peer) for row in result.rows))
+    sections = [parts for parts in _sections(result, kept) if parts[-1]]
+    links = (f"<a href='#{svg.slug(title)}'>{title}</a>" for title, *_ in sections)
     yield _head(result)
+    yield f"<nav>{' '.join(links)}</nav>"
+    yield from (section(*parts) for parts in sections)
+
+
+def _sections(result: Result, kept: list[Line]) -> Iterator[tuple[str, str, str]]:
+    """Title, words and inside, which may be empty."""
+    rows = [row for row in result.rows if row.state == MEASURED]
     if rows:
-        yield _section("Rooflines", plots.ROOFLINE, plots.roofline(rows, result.roof, names))
-        yield _section("Against the peers", MARKS, tables.speedups(result.rows))
-        yield _section("From the plainest to the best", plots.LADDER, plots.ladder(rows))
-        yield _section("Time against batch size", "", plots.batches(rows, names))
-        yield _section("History", plots.HISTORY, plots.history(result, kept))
-    yield _section("Every figure", tables.FIGURES, tables.every(result.rows))
+        yield "Against the peers", MARKS, tables.speedups(result.rows)
+        yield "Rooflines", plots.ROOFLINE, plots.roofline(rows, result.roof)
+        yield "From the plainest to the best", plots.LADDER, plots.ladder(rows)
+        yield "Errors beside times", plots.ERRORS, plots.errors(rows)
+        yield "Time against batch size", BATCHES, plots.batches(rows)
+        yield "History", past.HISTORY, past.history(_with_this(result, kept))
+    yield "GPU kernels, static", gpu.STATIC, gpu.static(result.static)
+    yield "Every figure", tables.FIGURES, tables.every(result.rows)
 
 
-def _section(title: str, words: str, inside: str) -> str:
+def _with_this(result: Result, kept: list[Line]) -> list[Line]:
+    """What was kept, and this run, which may be among it."""
+    is_kept = any(line["date"] == result.environment["date"] for line in kept)
+    return kept if is_kept or not kept else [*kept, *lines(result, result.rows)]
+
+
+def section(title: str, words: str, inside: str) -> str:
+    """A part of a page under its title; nothing where there is nothing inside."""
     if not inside:
         return ""
-    text = f'<p class="dim">{escape(words)}</p>' if words else ""
-    return f"<section><h2>{escape(title)}</h2>{text}{inside}</section>"
+    return (
+        f'<section id="{svg.slug(title)}"><h2>{escape(title)}</h2>'
+        f'<p class="dim">{escape(words)}</p>{inside}</section>'
+    )
 
 
 def _head(result: Result) -> str:

@@ -1,14 +1,18 @@
 """Which device and which kernels a command runs on."""
 
+from pathlib import Path
+
 from .. import device as devices
-from .. import registry
+from .. import plans, registry
 from ..errors import KernelError, OptionError
+from ..plans import Plan
 from ._app import out
 
 DEVICES = (
     "cpu, cuda, emulated (the CUDA kernels without a GPU: slow, for looking), or auto: the fastest "
     "that is here"
 )
+PLAN = "a plan of gpuconv tune; default: this machine's, in the cache folder"
 
 
 def resolve(name: str, *, quiet: bool = False) -> str:
@@ -33,3 +37,8 @@ def plan(text: str | None, device: str) -> dict[str, str]:
             raise KernelError(f"--algorithm {entry}: no such kernel on {device}; it has {listed}")
         chosen[name] = kernel
     return chosen
+
+
+def measured(file: str | Path | None) -> Plan:
+    """The plan of ``--plan``, else this machine's; raises DataError for one that is not there."""
+    return plans.usual() if file is None else plans.load(file)

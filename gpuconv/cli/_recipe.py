@@ -60,8 +60,8 @@ def settle(context: typer.Context, settings: dict[str, Any]) -> Recipe | None:
 class Course:
     """How images and the loss go with a recipe, or with plain options."""
 
+    recipe: Recipe | None
     crop: Crop | None
-    test_crop: Crop | None
     augment: list[Any]
     loss: CrossEntropyLoss
     colours: dict[str, Any] | None
@@ -86,17 +86,15 @@ def course_of(
         axes = colours["eigenvalues"], colours["eigenvectors"]
         augment.append(color_noise(*axes, images.color_noise))
     loss = CrossEntropyLoss(recipe.label_smoothing)
-    return Course(recipe.training_crop(), recipe.test_crop(), augment, loss, colours)
+    return Course(recipe, recipe.training_crop(), augment, loss, colours)
 
 
-def record(recipe: Recipe | None, course: Course, model: dict[str, Any]) -> dict[str, Any]:
-    """What run.json keeps of a recipe; the model's entry hears how its images are cut out."""
-    if recipe is None:
+def record(course: Course) -> dict[str, Any]:
+    """What run.json keeps of a recipe."""
+    if course.recipe is None:
         return {}
-    if recipe.images.side is not None:
-        model["resize"] = recipe.images.side
     colours = {} if course.colours is None else {"colours": course.colours}
-    return {"recipe": recipes.plain(recipe), **colours}
+    return {"recipe": recipes.plain(course.recipe), **colours}
 
 
 def _colours(recipe: Recipe, data: Dataset) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
-from ..data.crops import Crop
+from .. import choices
+from .. import device as devices
 from ..data.dataset import Dataset
 from ..errors import NonFiniteLossError
+from ..limits import Limits, limits
+from ..plans import Plan
 from ..training.checkpoint import Run
 from ..training.evaluate import Evaluation, evaluate
 from ..training.health import Watch
@@ -30,15 +33,29 @@ class Session:
         trainer: Trainer,
         test_set: Dataset,
         settings: dict[str, Any],
-        crop: Crop | None = None,
     ) -> None:
-        self.crop = crop
         self.run, self.trainer, self.test_set, self.settings = run, trainer, test_set, settings
         self.interrupted = False
         self.progress: Progress = bar()
         self.task: TaskID | None = None
         self.seconds, self.per_epoch = run.info.get("seconds", 0.0), 0
+        self.limits: Limits
+        self.device: devices.Device
+        self.taken: Plan
         trainer.callbacks += [self.tell, Watch(lambda found: out.print(f"warning: {found}"))]
+
+    @contextmanager
+    def planned(self, plan: Plan) -> Iterator[None]:
+        """Choose kernels by the plan, but those that the run took before as it took them then."""
+        self.device = devices.get(self.run.info["device"])
+        self.taken = self.run.plan().adopted(self.device)
+        known = plan.merged(self.taken) if self.taken.entries(self.device) else plan.copy()
+        with limits(plan=known) as self.limits:
+            yield
+
+    def _keep_plan(self) -> None:
+        taken = choices.chosen(self.limits, self.device)
+        self.run.keep_plan(self.taken.having(self.device, taken))
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -91,6 +108,7 @@ class Session:
             record = {"test_loss": found.loss, "test_accuracy": found.accuracy}
             self.run.log({"step": state.step, "epoch": state.epoch, **record})
             line += f"  test accuracy {found.accuracy:.4f}"
+        self._keep_plan()
         self.run.checkpoint(self.trainer.net, self.trainer.optimizer)
         out.print(line)
 
@@ -101,7 +119,7 @@ class Session:
 
     def _measure(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Test figures; a loss that is not finite means that the last steps broke the net."""
-        found = evaluate(self.trainer.net, self.test_set, crop=self.crop, progress=progress)
+        found = evaluate(self.trainer.net, self.test_set, progress=progress)
         if not isfinite(found.loss):
             steps = self.trainer.step.steps
             self.trainer.give_up(f"the test loss is {found.loss} after step {steps}")
@@ -112,6 +130,7 @@ class Session:
         status = "interrupted" if self.interrupted else "done"
         with images_bar(len(self.test_set), "test") as progress:
             found = self._measure(progress)
+        self._keep_plan()
         final = {
             "steps": self.trainer.step.steps,
             "test_loss": found.loss,

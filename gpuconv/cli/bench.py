@@ -9,13 +9,16 @@ import typer
 from .. import cpu
 from .. import device as devices
 from ..benchmarks import history, suite
+from ..benchmarks.cases import Case
 from ..benchmarks.cpu_vs_peers.ceilings import ceilings
 from ..benchmarks.page import page
+from ..benchmarks.static_rows import static_rows
 from ..benchmarks.suite import Result, Wanted
 from ..errors import DeviceError, OptionError
+from ..limits import limits
 from ._app import app, err, out, show
-from ._bench_table import figure, summary, tables
-from ._device import resolve
+from ._bench_table import figure, static_tables, summary, tables
+from ._device import PLAN, measured, resolve
 from ._load import load
 from ._progress import bar
 
@@ -58,6 +61,22 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option(min=0, help="of timing for each case")] = 1.0,
     rounds: Annotated[int, typer.Option(min=3, help="at most, for each case")] = 15,
+    suites: Annotated[
+        str,
+        typer.Option(
+            "--suite",
+            help="what to time, of kernels,layers,nets,cold,memory, or all: kernels by themselves, "
+            "layers pass by pass, steps of whole nets, the first step of a new process, the most "
+            "memory that a step holds",
+        ),
+    ] = suite.KERNELS,
+    static: Annotated[
+        bool | None,
+        typer.Option(
+            help="tell what is known of CUDA kernels without a GPU: registers, occupancy, and "
+            "what the emulated GPU counts; default: with --html, where there is no GPU"
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="write a report: one file, with plots, that needs no other")
     ] = None,
@@ -65,6 +84,7 @@ def bench(
     results: Annotated[
         Path, typer.Option(help="the folder of figures kept, a file for each machine")
     ] = RESULTS,
+    plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
     compare: Annotated[
         Path | None, typer.Option(help="say what changed since the figures of this file")
     ] = None,
@@ -82,15 +102,19 @@ def bench(
     cache. GFLOP/s are those of direct convolution. `error` is in eps times the sum of absolute
     products. NCHWc8 is the format in which values travel within a net.
 
+    `--suite nets` times training steps and inference of whole nets, every rival in a process of its
+    own; `--suite cold` the first step of a new process, with an empty and with a warm cache.
+
     A kernel of your own: `gpuconv bench conv2d --with my_kernel.py --shapes alexnet`.
     """
     for file in with_ or []:
         load(file, "bench")
     batches: Any = tuple(batch_size or [None])
-    limits = {"batches": batches, "seconds": seconds, "rounds": rounds}
-    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), _words(against), **limits)
-    found = asked.cases()
+    often = {"batches": batches, "seconds": seconds, "rounds": rounds, "suites": _words(suites)}
+    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), _words(against), **often)
+    found = asked.everything()
     before = history.load(compare) if compare is not None else []
+    tuned = measured(plan)
     _require_writable(html, results if save else None)
     here = _device(device)
     result = Result(
@@ -98,11 +122,15 @@ def bench(
     )
     result.environment = suite.environment(here)
     _heading(result)
-    interrupted = _run(asked, found, result, here)
+    path = history.path(result, results) if save else None
+    with limits(plan=tuned):
+        interrupted = _run(asked, found, result, here, path)
+    if not interrupted and (here.kind == "cpu" and html is not None if static is None else static):
+        interrupted = _count(found, asked, result)
     _print(result)
     if before:
         _changes(result, before)
-    _keep(result, results if save else None, html, before)
+    _keep(result, path, html, before)
     if interrupted:
         err.print(f"interrupted after {result.done} of {result.expected} cases")
         raise typer.Exit(INTERRUPTED)
@@ -143,22 +171,48 @@ def _heading(result: Result) -> None:
         )
 
 
-def _run(asked: Wanted, found: list, result: Result, here: devices.Device) -> bool:
-    """Fill the result; whether Ctrl-C ended it before its time."""
+def _run(
+    asked: Wanted, found: list, result: Result, here: devices.Device, path: Path | None
+) -> bool:
+    """Fill the result, and the file as figures come; whether Ctrl-C ended it before its time."""
     with bar() as progress:
-        task = progress.add_task("bench", total=len(found), figures=found[0].name)
+        task = progress.add_task("bench", total=len(found), figures=_name(found[0]))
         try:
-            for case, rows in suite.rows(asked, found, result.roof, here):
+            before = None
+            for one, rows in suite.rows(asked, found, result.roof, here):
                 result.rows += rows
-                result.done += 1
-                progress.update(task, advance=1, figures=f"{case.op} {case.name}")
+                if path is not None:
+                    history.add(path, result, rows)
+                if one is not before:
+                    result.done += 1
+                    progress.update(task, completed=result.done)
+                before = one
+                progress.update(task, figures=_name(one))
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _name(one: Any) -> str:
+    return f"{one.op} {one.name}"
+
+
+def _count(found: list, asked: Wanted, result: Result) -> bool:
+    """What is known of GPU kernels without a GPU; whether Ctrl-C ended it."""
+    cases = [one for one in found if isinstance(one, Case)]
+    with bar() as progress:
+        task = progress.add_task("CUDA kernels", total=len(cases), figures="on the emulated GPU")
+        try:
+            for case in cases:
+                result.static += static_rows([case], asked.algorithms)
+                progress.update(task, advance=1, figures=_name(case))
         except KeyboardInterrupt:
             return True
     return False
 
 
 def _print(result: Result) -> None:
-    for table in tables(result.rows):
+    for table in (*tables(result.rows), *static_tables(result.static)):
         show(table)
     for line in summary(result.rows):
         out.print(line)
@@ -189,12 +243,9 @@ def _changes(result: Result, before: list[history.Line]) -> None:
         out.print(f"all of it together: {drift:.2f} times; what all share is the machine's doing")
 
 
-def _keep(
-    result: Result, folder: Path | None, html: Path | None, before: list[history.Line]
-) -> None:
+def _keep(result: Result, path: Path | None, html: Path | None, before: list[history.Line]) -> None:
     kept = before
-    if folder is not None:
-        path = history.save(result, folder)
+    if path is not None and path.exists():
         out.print(f"figures: {path}")
         kept = history.load(path)
     if html is not None:

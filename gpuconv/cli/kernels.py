@@ -1,15 +1,17 @@
 """gpuconv kernels."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from .. import device as devices
-from .. import registry
+from .. import kernel_files, registry
 from ..errors import DeviceError
 from ._app import app, out, show
+from ._load import load
 
 BOUNDS = {"element": "", "plane": " of a plane's greatest"}  # what an error is measured against
 
@@ -32,8 +34,13 @@ def _reason(device: str) -> str | None:
 @app.command()
 def kernels(
     op: Annotated[str | None, typer.Argument(help="one op's kernels; default: every op's")] = None,
+    with_: Annotated[
+        list[Path] | None, typer.Option("--with", help="a Python file that registers kernels")
+    ] = None,
 ) -> None:
     """List the kernels of every op: which are available here, in the order they are tried."""
+    for file in with_ or []:
+        load(file, "kernels")
     why = devices.auto()[1]
     reasons = {name: _reason(name) for name in devices.NAMES if name != "auto"}
     names = [op] if op is not None else list(registry.ops())
@@ -51,5 +58,5 @@ def kernels(
     out.print(f"device: {why}")
     for reason in filter(None, reasons.values()):
         out.print(reason)
-    for module, package in registry.MISSING.items():
+    for module, package in kernel_files.MISSING.items():
         out.print(f"not loaded: {module} (needs the package {package})")

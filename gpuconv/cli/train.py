@@ -1,5 +1,6 @@
 """gpuconv train."""
 
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import models
-from ..data import open_dataset
+from ..data import Preprocessing, open_dataset
 from ..data.dataset import Dataset, title
 from ..data.sources import resolved
 from ..errors import OptionError
@@ -17,11 +18,13 @@ from ..training.checkpoint import Run, next_folder
 from ..training.evaluate import loader
 from ..training.groups import param_groups
 from ..training.optimizers import SGD
-from ..training.recipe import Recipe, names
+from ..training.recipe import names
 from ..training.schedules import Schedule, constant, cosine, warmup
 from ..training.trainer import Trainer
 from ._app import app, out
-from ._device import DEVICES, plan, resolve
+from ._device import DEVICES, PLAN, measured, resolve
+from ._device import plan as named
+from ._foreign import preparation
 from ._progress import bar
 from ._recipe import Course, course_of, record, settle
 from ._resume import go_on, reopen, settings_of
@@ -52,6 +55,7 @@ def train(
         str | None,
         typer.Option(help="kernels by op, as conv2d=numpy:direct,linear=...; default: chosen"),
     ] = None,
+    plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
@@ -104,9 +108,10 @@ def train(
 
     With no argument at all: LeNet-5 on the digits that come with the package.
 
-    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses) and
-    model.safetensors. Ctrl-C ends after the step that is running, and keeps the net; --resume RUN
-    goes on from there, or from the end of the last epoch where the run was killed.
+    The folder holds run.json (settings, versions, final figures), metrics.jsonl (losses),
+    plan.json (the kernels that were taken) and model.safetensors. Ctrl-C ends after the step that
+    is running, and keeps the net; --resume RUN goes on from there, or from the end of the last
+    epoch where the run was killed.
     """
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
@@ -120,19 +125,19 @@ def train(
         settings = settings_of(run, context, settings)
         plan_of = run.recipe()
     where = resolve(settings["device"])
-    kernels = plan(settings["algorithm"], where)
+    kernels, tuned = named(settings["algorithm"], where), measured(settings["plan"])
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
     course = course_of(plan_of, settings, train_set, run)
-    trainer, batches = _prepare(settings, where, train_set, plan_of, course)
+    trainer, batches = _prepare(settings, where, train_set, run, course)
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
     if settings["weights"] is not None and (run is None or not run.has_checkpoint):
         start_from(trainer.net, settings["weights"])
     if run is None:
-        run = _create(folder, _info(trainer.net, settings, where, train_set), plan_of, course)
+        run = _create(folder, _info(trainer.net, settings, where, train_set), course)
     else:
         go_on(run, trainer, train_set)
-    session = Session(run, trainer, test_set, settings, course.test_crop)
-    with limits(plan=kernels), session.recorded():
+    session = Session(run, trainer, test_set, settings)
+    with limits(plan=kernels), session.planned(tuned), session.recorded():
         session.fit(batches)
         session.finish()
     if session.interrupted:
@@ -140,20 +145,24 @@ def train(
 
 
 def _prepare(
-    settings: dict[str, Any], where: str, data: Dataset, recipe: Recipe | None, course: Course
+    settings: dict[str, Any], where: str, data: Dataset, run: Run | None, course: Course
 ) -> tuple[Trainer, Any]:
-    """The trainer, its net on the device, and the batches."""
+    """The trainer, its net on the device, and the batches, prepared as the weights or run say."""
     model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
-    net = models.create(model, len(data.classes), settings["dropout"], seed)
+    net, recipe = models.create(model, len(data.classes), settings["dropout"], seed), course.recipe
     if recipe is not None:
         recipe.put_on(net)
         net.initialize(seed)
     net.to(where)
+    if run is not None:
+        run.preprocessing().put_on(net)
+    elif settings["weights"] is not None:
+        preparation(net, settings["weights"])
     if settings["freeze"]:
         net.freeze(*settings["freeze"])
     steps = settings["epochs"] * -(-len(data) // batch_size)
     rated = steps if recipe is not None else min(steps, settings["max_steps"] or steps)
-    trainer = _trainer(net, settings, rated, recipe, course)
+    trainer = _trainer(net, settings, rated, course)
     options = {
         "seed": seed,
         "crop": course.crop,
@@ -178,14 +187,12 @@ def _open(settings: dict[str, Any], split: str) -> Dataset:
         )
 
 
-def _trainer(
-    net: Graph, settings: dict[str, Any], steps: int, recipe: Recipe | None, course: Course
-) -> Trainer:
+def _trainer(net: Graph, settings: dict[str, Any], steps: int, course: Course) -> Trainer:
     if not isfinite(settings["lr"]):
         raise OptionError(f"--lr {settings['lr']}: expected a finite number")
     options = {name: settings[name] for name in ("momentum", "weight_decay", "clip_norm")}
-    if recipe is not None:
-        optimizer = recipe.make_optimizer(net, steps, settings["lr"], **options)
+    if course.recipe is not None:
+        optimizer = course.recipe.make_optimizer(net, steps, settings["lr"], **options)
     else:
         groups = param_groups(net, factors(settings["lr_scale"]))
         optimizer = SGD(groups, _rate(settings, steps), **options)
@@ -214,8 +221,8 @@ def _describe(model: str, net: Any, train_set: Dataset, test_set: Dataset, batch
         out.print(f"data: {message}")
 
 
-def _create(folder: Path, info: dict[str, Any], recipe: Recipe | None, course: Course) -> Run:
-    return Run.create(folder, info | record(recipe, course, info["model"]))
+def _create(folder: Path, info: dict[str, Any], course: Course) -> Run:
+    return Run.create(folder, info | record(course))
 
 
 def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict[str, Any]:
@@ -223,10 +230,9 @@ def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict
         "name": settings["model"],
         "num_classes": len(data.classes),
         "dropout": settings["dropout"],
-        "input_shape": net.input_shape,
-        "mean": net.mean,
-        "std": net.std,
+        **asdict(Preprocessing.of(net)),
     }
+    del kept["classes"]
     return {
         "model": kept,
         "data": resolved(settings["data"]),

@@ -219,6 +219,14 @@ class Code:
         low = self.build.fcmp_ordered("<=", vector, self.zero())
         return self.build.select(low, self.zero(), vector)
 
+    def first(self, vector: Any, count: Any) -> Any:
+        """The first ``count`` lanes, and 0 in the others."""
+        kind = ir.VectorType(INT, self._lanes)
+        start = self.build.insert_element(ir.Constant(kind, ir.Undefined), count, ir.IntType(32)(0))
+        wide = self.build.shuffle_vector(start, start, _order([0] * self._lanes))
+        inside = self.build.icmp_signed("<", ir.Constant(kind, list(range(self._lanes))), wide)
+        return self.build.select(inside, vector, self.zero())
+
     def fence(self) -> None:
         """Keep LLVM from loading ahead: the registers are full of sums."""
         barrier = ir.InlineAsm(FENCE, "", "~{memory}", side_effect=True)

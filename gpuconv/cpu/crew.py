@@ -1,10 +1,12 @@
 """Machine code of the thread pool: how threads share the indices of one job.
 
-A job is a function, its fields and a count; whoever is free takes the next index. One word holds
-the job's number and the next index, and an index is taken by exchanging that word, so that nobody
-can take one of a job whose function he did not read: the word is closed (all indices taken) while a
-job is written, as a sequence lock is (Boehm, "Can seqlocks get along with programming language
-memory models?", 2012).
+A job is a function, its fields and a count. Its indices are dealt in as many parts as there are
+threads, in order, so that a thread finds in its own cache what it wrote in the job before; whoever
+is through with his part takes from those of the others. A word for each part, its ticket, holds the
+job's number and the next index, and an index is taken by exchanging that word, so that nobody can
+take one of a job whose function he did not read: tickets are closed (all indices taken) while a job
+is written, as a sequence lock is (Boehm, "Can seqlocks get along with programming language memory
+models?", 2012).
 """
 
 import platform
@@ -17,15 +19,19 @@ from llvmlite import ir
 
 I64, VOID = ir.IntType(64), ir.VoidType()
 TASK = ir.FunctionType(VOID, [I64, I64])
-# Words of the shared state; behind them each thread's own cache line, whose word says it sleeps.
-TICKET, FUNCTION, FIELDS, COUNT, DONE, ALLOWED, STOP, WOKEN, SLEEPING = 0, 1, 2, 3, 4, 5, 6, 7, 16
-LINE = 8  # words of a cache line
+# Words of the shared state, in lines of their own what is written at other times; behind them two
+# lines for each thread: its part's ticket, and whether it sleeps. Thread 0 is the one that asks.
+JOB, FUNCTION, FIELDS, COUNT, PARTS, STOP, DONE, WOKEN, TICKET, SLEEPING = *range(6), 8, 9, 16, 24
+LINE, THREAD = 8, 16  # words of a cache line, and of a thread
 INDEX = (1 << 32) - 1  # bits of the ticket that hold the index
 X86 = ("x86_64", "AMD64")
 
 
 def _int(value: int) -> Any:
     return ir.Constant(I64, value)
+
+
+ZERO = _int(0)
 
 
 class _Writer:
@@ -57,13 +63,21 @@ class _Writer:
         """Set a word; what it was."""
         return self.build.atomic_rmw("xchg", self.word(place), _int(value), "seq_cst")
 
+    def variable(self) -> Any:
+        """A place on the stack, taken on entry: in a loop, each turn would take more of it."""
+        with self.build.goto_entry_block():
+            return self.build.alloca(I64)
+
     def equal(self, a: Any, b: Any) -> Any:
         return self.build.icmp_signed("==", a, b)
 
-    def is_open(self, ticket: Any) -> Any:
-        """Has the job an index that nobody took?"""
-        index = self.build.and_(ticket, _int(INDEX))
-        return self.build.icmp_signed("<", index, self.read(COUNT))
+    def own(self, word: int, thread: Any) -> Any:
+        """The place of a thread's own word."""
+        return self.build.add(_int(word), self.build.mul(thread, _int(THREAD)))
+
+    def first(self, part: Any, count: Any, parts: Any) -> Any:
+        """The first index of a part; that of the part behind the last one is ``count``."""
+        return self.build.udiv(self.build.mul(count, part), parts)
 
     def leave_if(self, condition: Any, result: int) -> None:
         """Return ``result`` where the condition holds."""
@@ -88,14 +102,13 @@ class _Writer:
 
     def spin(self, spins: Any, until: Callable[[], Any]) -> None:
         """Wait for a condition, but not for longer than so many looks at it."""
-        with self.build.goto_entry_block():  # elsewhere, each time would take more of the stack
-            left = self.build.alloca(I64)
+        left = self.variable()
         self.build.store(spins, left)
         with self.forever() as after:
             self.break_if(until(), after)
             rest = self.build.sub(self.build.load(left), _int(1))
             self.build.store(rest, left)
-            self.break_if(self.build.icmp_signed("<=", rest, _int(0)), after)
+            self.break_if(self.build.icmp_signed("<=", rest, ZERO), after)
             self._pause()
 
     def _pause(self) -> None:
@@ -114,17 +127,36 @@ class _Writer:
         kind = ir.FunctionType(I64, [I64] * len(given))
         return self.build.call(self.build.inttoptr(part, kind.as_pointer()), given)
 
-    def drain(self) -> None:
-        """Take indices and do them until all are taken."""
+    @contextmanager
+    def each(self, count: Any, first: Any = ZERO) -> Iterator[Any]:
+        """A loop from ``first`` to below ``count``; gives the number."""
+        place = self.variable()
+        self.build.store(first, place)
         with self.forever() as after:
-            ticket = self.read(TICKET)
-            self.break_if(self.build.not_(self.is_open(ticket)), after)
+            number = self.build.load(place)
+            self.break_if(self.build.icmp_signed(">=", number, count), after)
+            yield number
+            self.build.store(self.build.add(number, _int(1)), place)
+
+    def drain(self, me: Any) -> None:
+        """Take indices and do them until all are taken, those of the own part at first."""
+        parts = self.read(PARTS)
+        with self.each(parts) as turn:
+            self._drain(self.build.urem(self.build.add(me, turn), parts))
+
+    def _drain(self, part: Any) -> None:
+        behind, ticket = self.build.add(part, _int(1)), self.own(TICKET, part)
+        with self.forever() as after:
+            now = self.read(ticket)
+            index = self.build.and_(now, _int(INDEX))
+            last = self.first(behind, self.read(COUNT), self.read(PARTS))
+            self.break_if(self.build.icmp_signed(">=", index, last), after)
             function, fields = self.read(FUNCTION), self.read(FIELDS)
-            following = self.build.add(ticket, _int(1))
+            following = self.build.add(now, _int(1))
             order = ("seq_cst", "seq_cst")
-            taken = self.build.cmpxchg(self.word(TICKET), ticket, following, *order)
+            taken = self.build.cmpxchg(self.word(ticket), now, following, *order)
             with self.build.if_then(self.build.extract_value(taken, 1)):
-                self.call(function, fields, self.build.and_(ticket, _int(INDEX)))
+                self.call(function, fields, index)
                 self.build.atomic_rmw("add", self.word(DONE), _int(1), "seq_cst")
 
 
@@ -144,29 +176,29 @@ class Part:
 
 
 def _post(w: _Writer) -> None:
-    """post(state, function, fields, count, allowed): a new job; which sleepers must be woken."""
-    b, (_, function, fields, count, allowed) = w.build, w.given
-    number = b.add(b.or_(w.read(TICKET), _int(INDEX)), _int(1))
-    w.write(TICKET, b.or_(number, _int(INDEX)))
-    for place, value in ((FUNCTION, function), (FIELDS, fields), (COUNT, count), (DONE, _int(0))):
+    """post(state, function, fields, count, others): a new job; which sleepers must be woken."""
+    b, (_, function, fields, count, others) = w.build, w.given
+    woken = w.variable()
+    with w.each(w.read(PARTS)) as part:
+        w.write(w.own(TICKET, part), INDEX)
+    parts, number = b.add(others, _int(1)), b.add(w.read(JOB), _int(1))
+    for place, value in ((FUNCTION, function), (FIELDS, fields), (COUNT, count), (DONE, ZERO)):
         w.write(place, value)
-    w.write(ALLOWED, allowed)
-    w.write(TICKET, number)
-    woken, me = b.alloca(I64), b.alloca(I64)
-    b.store(_int(0), woken)
-    b.store(_int(0), me)
-    with w.forever() as after:
-        this = b.load(me)
-        w.break_if(b.icmp_signed(">=", this, allowed), after)
-        slept = w.swap(b.add(_int(SLEEPING), b.mul(this, _int(LINE))), 0)
+    w.write(PARTS, parts)
+    high = b.shl(number, _int(32))
+    with w.each(parts) as part:
+        w.write(w.own(TICKET, part), b.or_(high, w.first(part, count, parts)))
+    w.write(JOB, number)
+    b.store(ZERO, woken)
+    with w.each(others) as this:
+        slept = w.swap(w.own(SLEEPING, b.add(this, _int(1))), 0)
         b.store(b.or_(b.load(woken), b.shl(slept, this)), woken)
-        b.store(b.add(this, _int(1)), me)
     b.ret(b.load(woken))
 
 
 def _lead(w: _Writer) -> None:
     """lead(state, spins): work on the job; 1 when all of it is done, 0 when the wait was long."""
-    w.drain()
+    w.drain(ZERO)
     w.spin(w.given[1], lambda: w.equal(w.read(DONE), w.read(COUNT)))
     w.build.ret(w.build.zext(w.equal(w.read(DONE), w.read(COUNT)), I64))
 
@@ -174,37 +206,37 @@ def _lead(w: _Writer) -> None:
 def _serve(w: _Writer) -> None:
     """serve(state, me, spins): work on jobs until none came for a while, or it is to stop."""
     b, (_, me, spins) = w.build, w.given
-    own = b.add(_int(SLEEPING), b.mul(me, _int(LINE)))
+    own = w.own(SLEEPING, me)
+    seen = w.variable()
+    b.store(ZERO, seen)
 
     def wanted() -> Any:
-        return b.and_(w.is_open(w.read(TICKET)), b.icmp_signed("<", me, w.read(ALLOWED)))
+        is_new = b.icmp_signed("!=", w.read(JOB), b.load(seen))
+        return b.and_(is_new, b.icmp_signed("<", me, w.read(PARTS)))
 
     def ends() -> Any:
-        return b.icmp_signed("!=", w.read(STOP), _int(0))
+        return b.icmp_signed("!=", w.read(STOP), ZERO)
 
     with w.forever():
         w.leave_if(ends(), 1)
+        job = w.read(JOB)
         with b.if_then(wanted()):
-            w.drain()
+            w.drain(me)
+            b.store(job, seen)
         w.spin(spins, lambda: b.or_(wanted(), ends()))
         with b.if_then(b.not_(b.or_(wanted(), ends()))):
             w.write(own, 1)
             w.leave_if(b.not_(wanted()), 0)
-            w.leave_if(w.equal(w.swap(own, 0), _int(0)), 0)  # woken meanwhile: it must take that
+            w.leave_if(w.equal(w.swap(own, 0), ZERO), 0)  # woken meanwhile: it must take that
     b.unreachable()
 
 
 def _alone(w: _Writer) -> None:
     """alone(function, fields, count): every index, one after the other, on this thread."""
-    b, (function, fields, count) = w.build, w.given
-    index = b.alloca(I64)
-    b.store(_int(0), index)
-    with w.forever() as after:
-        this = b.load(index)
-        w.break_if(b.icmp_signed(">=", this, count), after)
-        w.call(function, fields, this)
-        b.store(b.add(this, _int(1)), index)
-    b.ret(_int(0))
+    function, fields, count = w.given
+    with w.each(count) as index:
+        w.call(function, fields, index)
+    w.build.ret(ZERO)
 
 
 def _replay(w: _Writer) -> None:
@@ -214,11 +246,7 @@ def _replay(w: _Writer) -> None:
     waking the threads that WOKEN names.
     """
     b, (state, jobs, first, count, post, lead, alone, others, spins) = w.build, w.given
-    number = b.alloca(I64)
-    b.store(first, number)
-    with w.forever() as after:
-        this = b.load(number)
-        w.break_if(b.icmp_signed(">=", this, count), after)
+    with w.each(count, first) as this:
         job = b.inttoptr(b.add(jobs, b.mul(this, _int(24))), I64.as_pointer())
         function, fields, size = (b.load(b.gep(job, [_int(n)])) for n in range(3))
         helpers = b.sub(size, _int(1))
@@ -228,13 +256,12 @@ def _replay(w: _Writer) -> None:
                 w.ask(alone, function, fields, size)
             with many:
                 woken = w.ask(post, state, function, fields, size, helpers)
-                with b.if_then(b.icmp_signed("!=", woken, _int(0))):
+                with b.if_then(b.icmp_signed("!=", woken, ZERO)):
                     w.write(WOKEN, woken)
                     b.ret(this)
-                with b.if_then(w.equal(w.ask(lead, state, spins), _int(0))):
+                with b.if_then(w.equal(w.ask(lead, state, spins), ZERO)):
                     w.write(WOKEN, 0)
                     b.ret(this)
-        b.store(b.add(this, _int(1)), number)
     b.ret(count)
 
 

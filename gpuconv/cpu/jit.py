@@ -24,6 +24,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
@@ -31,7 +32,7 @@ from .. import _cache
 from . import native, progress, recording, threads
 from .pool import pool
 
-INT = types.int64
+INT, LINE = types.int64, 64
 _COMPILING = RLock()
 
 
@@ -50,6 +51,22 @@ def call(typingctx: Any, address: Any, arguments: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(INT, arguments), emit
+
+
+@intrinsic
+def stack(typingctx: Any, count: Any) -> Any:
+    """The address of so many bytes, a constant, that a function has to itself while it runs."""
+    if not isinstance(count, types.IntegerLiteral):
+        raise RequireLiteralValue("stack: the number of bytes must be a constant")
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind = ir.ArrayType(ir.IntType(8), count.literal_value)
+        with builder.goto_entry_block():  # cgutils.alloca_once would fill it, byte by byte
+            place = builder.alloca(kind)
+        place.align = LINE
+        return builder.ptrtoint(place, ir.IntType(64))
+
+    return INT(types.literal(count.literal_value)), emit
 
 
 def _array(kind: Any, name: str, doc: str) -> Any:

@@ -36,11 +36,19 @@ class Pointwise:
 
     def __call__(self, outs: Sequence[Any], ins: Sequence[Any], *scalars: float) -> None:
         """Fill ``outs``, contiguous arrays of the size of ``ins``."""
+        self.launch(outs, ins, np.array(scalars, np.float32))
+
+    def launch(self, outs: Sequence[Any], ins: Sequence[Any], scalars: np.ndarray) -> None:
+        """The same with the scalars in a float32 array, which is read when the loop runs."""
+        launch(self.tile, outs, ins, scalars, outs[0].size, PIECE)
+
+    @property
+    def tile(self) -> "Loop":
+        """The loop for the vectors of this CPU."""
         width = simd.width()
         if width not in self._tiles:
             self._tiles[width] = _Elements(self, width)
-        slots = np.array(scalars, np.float32)
-        launch(self._tiles[width], outs, ins, slots, outs[0].size, PIECE)
+        return self._tiles[width]
 
 
 class Loop:

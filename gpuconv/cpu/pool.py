@@ -38,9 +38,10 @@ class Pool:
     """Threads that share the indices of one job at a time."""
 
     def __init__(self) -> None:
-        words = crew.SLEEPING + crew.LINE * (MOST + 1)
-        self._memory = np.zeros(words, np.int64)
-        self._memory[crew.TICKET] = crew.INDEX
+        size = crew.TICKET + crew.THREAD * (MOST + 1)
+        words = np.zeros(size + crew.LINE, np.int64)
+        self._memory = words[-words.ctypes.data // 8 % crew.LINE :][:size]  # whole cache lines
+        self._memory[crew.TICKET :: crew.THREAD] = crew.INDEX
         self._state = self._memory.ctypes.data
         self._busy = threading.Lock()
         self._beds: list[Any] = []
@@ -111,7 +112,7 @@ class Pool:
             made.start()
 
     def _serve(self, me: int, bed: Any) -> None:
-        while not _function(crew.SERVE)(self._state, me, SPINS):
+        while not _function(crew.SERVE)(self._state, me + 1, SPINS):
             bed.acquire()
 
     def close(self) -> None:

@@ -48,9 +48,12 @@ def width() -> int:
 def lanes_for(channels: int) -> int:
     """Channels of a block: two vectors where the registers are few and no more lanes lie idle.
 
-    Each value that a tile loads is then used twice as often.
+    Each value that a tile loads is then used twice as often. Half of a long vector where that holds
+    all of them (formats.lanes).
     """
     narrow = width()
+    if narrow == 16 and channels <= 8:
+        return 8
     wide = 2 * narrow if REGISTERS[level()] < 32 else narrow
     return wide if _padded(channels, wide) <= _padded(channels, narrow) else narrow
 

@@ -33,7 +33,7 @@ class Product:
     per_lane: bool = False
     apart: int = 1
 
-    PARAMETERS = ("a", "b", "c", "bias", "add", "relu", "n1", "s1", "n2", "s2", "n3", "s3")
+    PARAMETERS = ("a", "b", "c", "bias", "add", "end", "n1", "s1", "n2", "s2", "n3", "s3")
 
     @property
     def name(self) -> str:
@@ -41,7 +41,11 @@ class Product:
         return "product_" + "_".join(str(int(value)) for value in astuple(self))
 
     def text(self, fused: bool) -> str:
-        """The tile in LLVM's language; ``bias`` 0 means none, ``add`` adds to what C holds."""
+        """The tile in LLVM's language; ``bias`` 0 means none, ``add`` adds to what C holds.
+
+        ``end`` is twice the number of lanes that hold a channel, where the others must be 0, and 1
+        more where what is below 0 must be.
+        """
         from .code import Code
 
         code = Code(self.name, self.PARAMETERS, self.lanes, fused)
@@ -55,9 +59,13 @@ class Product:
             for m, place in enumerate(sums):
                 total = code.build.fadd(code.load(code["c"], m * pitch), code.get(place))
                 code.put(place, total)
-        with code.when(code["relu"]):
+        with code.when(code.build.and_(code["end"], code.integer(1))):
             for place in sums:
                 code.put(place, code.relu(code.get(place)))
+        used = code.build.lshr(code["end"], code.integer(1))
+        with code.when(used):
+            for place in sums:
+                code.put(place, code.first(code.get(place), used))
         for m, place in enumerate(sums):
             code.store(code.get(place), code["c"], m * pitch)
         return code.finish()

@@ -8,20 +8,30 @@ import numpy as np
 
 from ..errors import DataError, OptionError
 from ..shapes import integer
-from .images import decode, resize
+from .images import decode, middle, resize
 from .transforms import to_channels, to_float
 
 Statistic = float | Sequence[float]
+ORDERS = ("RGB", "BGR")
 
 
 class NetInput:
     """What a net takes: ``input_shape`` (C, H, W) of values (x / 255 - mean) / std.
 
-    ``mean`` and ``std`` are one number or one for each channel. Raises OptionError for a shape that
-    is not three positive integers, another number of values, or a ``std`` that is not positive.
+    ``mean`` and ``std`` are one number or one for each channel, in the net's ``order`` of channels.
+    ``side`` is the shorter side before the middle is cut out, in pixels; None: the whole image is
+    resized to H x W. Raises OptionError for a shape that is not three positive integers, another
+    number of values, a ``std`` that is not positive, another order, or a ``side`` below H or W.
     """
 
-    def __init__(self, input_shape: Sequence[int], mean: Statistic, std: Statistic) -> None:
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        mean: Statistic,
+        std: Statistic,
+        order: str = "RGB",
+        side: int | None = None,
+    ) -> None:
         if not isinstance(input_shape, Sequence) or len(input_shape) != 3:
             raise OptionError(f"input_shape must be (C, H, W), got {input_shape!r}")
         self.channels, self.height, self.width = (
@@ -32,20 +42,33 @@ class NetInput:
         self.std = _statistic("std", std, self.channels)
         if not (self.std > 0).all():
             raise OptionError(f"std must be positive, got {std!r}")
+        if order not in ORDERS or (order == "BGR" and self.channels != 3):
+            raise OptionError(f"order must be RGB, or BGR of three channels; got {order!r}")
+        self.order = order
+        if side is not None:
+            side = integer(side, "resize", max(self.height, self.width))
+        self.side = side
 
     def fit(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, C) resized and with the net's channels; raises ShapeError as they do."""
-        return self.recoloured(resize(image, self.height, self.width))
+        if self.side is None:
+            image = resize(image, self.height, self.width)
+        else:
+            image = middle(image, self.side, self.height, self.width)
+        return self.recoloured(image)
 
     def recoloured(self, images: np.ndarray) -> np.ndarray:
-        """uint8 (..., C) of the net's size, with its channels."""
-        return to_channels(images, self.channels)
+        """uint8 (..., C) of the net's size, with its channels in its order."""
+        return self._ordered(to_channels(images, self.channels))
 
     def fit_batch(self, images: np.ndarray) -> np.ndarray:
         """``fit`` for uint8 images (B, H, W, C) of one size."""
-        if images.shape[1:3] == (self.height, self.width):
-            return to_channels(images, self.channels)
+        if self.side is None and images.shape[1:3] == (self.height, self.width):
+            return self._ordered(to_channels(images, self.channels))
         return np.stack([self.fit(image) for image in images])
+
+    def _ordered(self, images: np.ndarray) -> np.ndarray:
+        return images[..., ::-1] if self.order == "BGR" else images
 
     def floats(self, images: np.ndarray) -> np.ndarray:
         """uint8 (B, H, W, C) that fit, as float32 (B, C, H, W)."""
@@ -53,18 +76,23 @@ class NetInput:
 
     def messages(self, shape: tuple[int, ...] | None) -> list[str]:
         """One line for each change that images (H, W, C) go through; None: they may differ."""
-        target = f"{self.height}x{self.width}"
-        if shape is None:
-            kind = {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels} channels")
-            return [f"images of any size resized to {target}, {kind} (aspect ratio not kept)"]
-        lines = []
-        if shape[:2] != (self.height, self.width):
-            lines.append(f"images {'x'.join(map(str, shape))} resized to {target}")
-        if shape[2] < self.channels:
+        target, lines = f"{self.height}x{self.width}", []
+        kind = {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels} channels")
+        came = "of any size" if shape is None else "x".join(map(str, shape))
+        if self.side is not None:
+            ends = f", {kind}" if shape is None else ""
+            lines.append(
+                f"images {came}: shorter side to {self.side}, middle {target} cut out{ends}"
+            )
+        elif shape is None:
+            lines.append(f"images {came} resized to {target}, {kind} (aspect ratio not kept)")
+        elif shape[:2] != (self.height, self.width):
+            lines.append(f"images {came} resized to {target}")
+        if shape is not None and shape[2] < self.channels:
             lines.append(f"grey repeated to {self.channels} channels")
-        elif shape[2] > self.channels:
+        elif shape is not None and shape[2] > self.channels:
             lines.append("colour turned to grey (ITU-R 601 luma)")
-        return lines
+        return lines + ["channels in the order BGR"] * (self.order == "BGR")
 
 
 def _statistic(what: str, value: Statistic, channels: int) -> np.ndarray:

@@ -21,12 +21,13 @@ class Loader:
     """Iterates over (images float32 (B, C, H, W), labels int64 (B,)), NumPy arrays.
 
     Images are resized to ``input_shape`` (C, H, W) and given its channels where they differ (said
-    in ``messages``), augmented, and become (x / 255 - mean) / std. ``crop`` (crops.py) takes the
-    place of resizing; TenCrop gives (10 B, C, H, W). ``augment`` is one augmentation or several,
-    applied in turn. The order of samples and the augmentation of each follow from
-    ``seed``, the epoch and the sample alone, whatever the batch size. ``workers=1`` makes one batch
-    ahead in a thread, 0 makes each when it is asked for, and a higher number reads in so many
-    processes, into memory that they share; one that is killed is replaced.
+    in ``messages``), augmented, and become (x / 255 - mean) / std; ``order`` and ``resize`` are as
+    in ``Preprocessing``. ``crop`` (crops.py) takes the place of resizing; TenCrop gives (10 B, C,
+    H, W). ``augment`` is one augmentation or several, applied in turn. The order of samples and the
+    augmentation of each follow from ``seed``, the epoch and the sample alone, whatever the batch
+    size. ``workers=1`` makes one batch ahead in a thread, 0 makes each when it is asked for, and a
+    higher number reads in so many processes, into memory that they share; one that is killed is
+    replaced.
 
     Raises OptionError for a bad option; ShapeError for channels that cannot be made to fit;
     DataError for an empty dataset, a label outside its classes or an image that is not uint8
@@ -41,6 +42,8 @@ class Loader:
         input_shape: Sequence[int],
         mean: Statistic,
         std: Statistic,
+        order: str = "RGB",
+        resize: int | None = None,
         shuffle: bool = False,
         crop: Crop | None = None,
         augment: Augmentation | Sequence[Augmentation] | None = None,
@@ -50,7 +53,7 @@ class Loader:
     ) -> None:
         self.dataset = dataset
         self.batch_size = integer(batch_size, "Loader: batch_size", 1)
-        self.net_input = NetInput(input_shape, mean, std)
+        self.net_input = NetInput(input_shape, mean, std, order, resize)
         self.shuffle = shuffle
         self.crop = crop
         self.augmentations = _augmentations(augment)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, OptionError
-from ..shapes import Shape, integer
-from .images import decode, middle
+from ..shapes import Shape
+from .images import decode
 from .inputs import NetInput
 
 KEY = "gpuconv.preprocessing"  # its place in the metadata of a file of weights
-ORDERS = ("RGB", "BGR")
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,7 @@ class Preprocessing:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        net_input = NetInput(self.input_shape, self.mean, self.std)
-        if self.order not in ORDERS or (self.order == "BGR" and net_input.channels != 3):
-            raise OptionError(f"order must be RGB, or BGR of three channels; got {self.order!r}")
-        if self.resize is not None:
-            integer(self.resize, "resize", max(net_input.height, net_input.width))
+        self._net_input()
         if not all(isinstance(name, str) for name in self.classes):
             raise OptionError(f"classes must be strings, got {self.classes!r:.80}")
 
@@ -49,11 +44,16 @@ class Preprocessing:
 
         Raises DataError for a file that is no readable image.
         """
-        net_input, pixels = NetInput(self.input_shape, self.mean, self.std), decode(path)
-        if self.resize is not None:
-            pixels = middle(pixels, self.resize, net_input.height, net_input.width)
-        fitting = net_input.fit(pixels)
-        return net_input.floats((fitting[..., ::-1] if self.order == "BGR" else fitting)[None])
+        net_input = self._net_input()
+        return net_input.floats(net_input.fit(decode(path))[None])
+
+    def _net_input(self) -> NetInput:
+        return NetInput(self.input_shape, self.mean, self.std, self.order, self.resize)
+
+    def put_on(self, net: Any) -> None:
+        """Let ``net`` take such images: what Loader, evaluate, predict and save ask it for."""
+        net.input_shape, net.mean, net.std = self.input_shape, self.mean, self.std
+        net.order, net.resize = self.order, self.resize
 
     def dumps(self) -> str:
         """As JSON."""
@@ -73,7 +73,11 @@ class Preprocessing:
 
     @classmethod
     def of(cls, net: Any, **more: Any) -> "Preprocessing":
-        """That of a net with ``input_shape``, and ``mean`` and ``std`` unless they are 0 and 1."""
+        """That of a net with ``input_shape``, and all else unless it is the default.
+
+        ``mean`` and ``std`` are 0 and 1 then. ``more`` goes before what the net says.
+        """
         given = (getattr(net, "mean", 0.0), getattr(net, "std", 1.0))
         mean, std = (tuple(map(float, np.atleast_1d(values))) for values in given)
-        return cls(tuple(net.input_shape), mean, std, **more)
+        said = {name: getattr(net, name) for name in ("order", "resize") if hasattr(net, name)}
+        return cls(tuple(net.input_shape), mean, std, **said | more)

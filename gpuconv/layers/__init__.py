@@ -2,10 +2,13 @@
 
 from . import init as init
 from .activation import ELU as ELU
+from .activation import SELU as SELU
+from .activation import Hardtanh as Hardtanh
 from .activation import LeakyReLU as LeakyReLU
 from .activation import LogSoftmax as LogSoftmax
 from .activation import PReLU as PReLU
 from .activation import ReLU as ReLU
+from .activation import ReLU6 as ReLU6
 from .activation import Sigmoid as Sigmoid
 from .activation import Softmax as Softmax
 from .activation import Tanh as Tanh

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .. import ops
+from ..errors import OptionError
 from ..random import Stream
 from ..shapes import Shape, integer, real
 from .base import Layer, NeedDx, kept, needed, require_saved, wanted
@@ -82,23 +83,68 @@ class LeakyReLU(Unary):
         return ops.leaky_relu_backward(dy, saved, self.negative_slope)
 
 
+class Hardtanh(Unary):
+    """min(max(x, min_val), max_val); no gradient at a bound or beyond. Keeps y, as ReLU does."""
+
+    records = ("train", "inference")
+    formats = "any"
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        name = type(self).__name__
+        self.min_val = real(min_val, f"{name}: min_val")
+        self.max_val = real(max_val, f"{name}: max_val")
+        if self.min_val > self.max_val:
+            raise OptionError(
+                f"{name}: min_val={min_val!r} is above max_val={max_val!r}; exchange them"
+            )
+
+    def apply(self, x: Any) -> Any:
+        """min(max(x, min_val), max_val)."""
+        return ops.hardtanh(x, self.min_val, self.max_val)
+
+    def gradient(self, dy: Any, saved: Any) -> Any:
+        """dy where min_val < y < max_val."""
+        return ops.hardtanh_backward(dy, saved, self.min_val, self.max_val)
+
+
+class ReLU6(Hardtanh):
+    """min(max(x, 0), 6) (Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010)."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 6.0)
+
+
 class ELU(Unary):
-    """x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner and Hochreiter 2016)."""
+    """scale * x where x > 0, else scale * alpha (exp(x) - 1) (Clevert et al. 2016)."""
 
     records = ("train", "inference")
     formats = "any"
     keeps = ("x",)
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = real(alpha, "ELU: alpha")
+    def __init__(self, alpha: float = 1.0, scale: float = 1.0) -> None:
+        name = type(self).__name__
+        self.alpha, self.scale = real(alpha, f"{name}: alpha"), real(scale, f"{name}: scale")
 
     def apply(self, x: Any) -> Any:
-        """x or alpha (exp(x) - 1)."""
-        return ops.elu(x, self.alpha)
+        """scale * x or scale * alpha (exp(x) - 1)."""
+        return ops.elu(x, self.alpha, self.scale)
 
     def gradient(self, dy: Any, saved: Any) -> Any:
-        """dy or alpha exp(x) dy."""
-        return ops.elu_backward(dy, saved, self.alpha)
+        """scale * dy or scale * alpha exp(x) dy."""
+        return ops.elu_backward(dy, saved, self.alpha, self.scale)
+
+
+class SELU(ELU):
+    """An ELU whose alpha and scale keep mean 0 and variance 1 from layer to layer.
+
+    Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks" (2017),
+    equations 2 and 14.
+    """
+
+    def __init__(
+        self, alpha: float = 1.6732632423543772, scale: float = 1.0507009873554805
+    ) -> None:
+        super().__init__(alpha, scale)
 
 
 class Sigmoid(Unary):

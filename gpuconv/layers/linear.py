@@ -56,12 +56,14 @@ class Linear(Layer):
     def backward(self, dy: Any, saved: Any, need_dx: NeedDx = True) -> Any:
         """Adds dy.T @ x and the sum of dy into the gradients; returns dy @ weight."""
         x = require_saved(self, saved)
-        if self.weight.trainable:
+        dx = needed(need_dx, lambda: ops.linear_input(dy, self.weight.value))
+        early = self.weight.early  # may change the weight, which dx needs as it was
+        if self.weight.trainable and not (early and early(x, dy)):
             place = self.weight.gradient_place()
             self.weight.add_grad(ops.linear_weight(x, dy, out=place))
         if self.bias is not None and self.bias.trainable:
             self.bias.add_grad(ops.channel_sum(dy, out=self.bias.gradient_place()))
-        return needed(need_dx, lambda: ops.linear_input(dy, self.weight.value))
+        return dx
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """(N, O); raises ShapeError unless x is (N, I)."""

@@ -1,5 +1,6 @@
 """Parameter: what training changes. Buffer: what travels with the net but is not trained."""
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -29,6 +30,7 @@ class Tensorlike:
 
     @value.setter
     def value(self, array: Any) -> None:
+        devices.of(array, type(self).__name__, "value")
         if tuple(array.shape) != self.shape:
             raise ShapeError(
                 f"{type(self).__name__}: got a value of shape {tuple(array.shape)}, expected "
@@ -80,6 +82,9 @@ class Buffer(Tensorlike):
 class Parameter(Tensorlike):
     """A trained array: ``value``, ``grad`` (None before backward), ``trainable``, ``version``.
 
+    ``early``, where an optimiser sets it, takes what the gradient is computed from and changes the
+    value at once; it says whether it did (gpuconv/training/early.py).
+
     Made with ``lazy``, its value is drawn when it is first read, from the seed and from the
     parameter's number in the outermost net that holds it; reading or assigning it fixes it.
     """
@@ -88,6 +93,7 @@ class Parameter(Tensorlike):
         super().__init__(value)
         self.trainable = trainable
         self.grad: np.ndarray | None = None
+        self.early: Callable[..., bool] | None = None
         self._slot: np.ndarray | None = None  # the gradient's place in an optimiser's flat array
 
     @classmethod

@@ -29,8 +29,11 @@ from .conv import conv2d_weight as conv2d_weight
 from .cross_entropy import cross_entropy as cross_entropy
 from .cross_entropy import cross_entropy_backward as cross_entropy_backward
 from .dropout import dropout as dropout
+from .hardtanh import hardtanh as hardtanh
+from .hardtanh import hardtanh_backward as hardtanh_backward
 from .linear import linear as linear
 from .linear import linear_input as linear_input
+from .linear import linear_sgd as linear_sgd
 from .linear import linear_weight as linear_weight
 from .loss_regression import bce_with_logits as bce_with_logits
 from .loss_regression import bce_with_logits_backward as bce_with_logits_backward

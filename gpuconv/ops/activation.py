@@ -73,29 +73,37 @@ def leaky_relu_backward(
     return call(_activation.leaky_relu_backward, problem, dy, x, algorithm=algorithm)
 
 
-def _elu(op: str, x: np.ndarray, alpha: float) -> ElementwiseProblem:
-    checked = real(alpha, f"{op}: alpha")
-    return _problem(op, "x", x, _activation.EluProblem, alpha=checked)
+def _elu(op: str, x: np.ndarray, alpha: float, scale: float) -> ElementwiseProblem:
+    options = {"alpha": real(alpha, f"{op}: alpha"), "scale": real(scale, f"{op}: scale")}
+    return _problem(op, "x", x, _activation.EluProblem, **options)
 
 
-def elu(x: np.ndarray, alpha: float = 1.0, *, algorithm: str | None = None) -> np.ndarray:
-    """x where x > 0, else alpha * (e^x - 1), as torch.nn.functional.elu.
+def elu(
+    x: np.ndarray, alpha: float = 1.0, scale: float = 1.0, *, algorithm: str | None = None
+) -> np.ndarray:
+    """scale * x where x > 0, else scale * alpha * (e^x - 1), as torch.nn.functional.elu.
 
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
-    linear units" (2016), equation 15. Shapes: x any, result the same. Raises OptionError,
-    DtypeError or DeviceError.
+    linear units" (2016), equation 15; SELU is this with the ``alpha`` and ``scale`` of
+    ``gpuconv.layers.SELU``. Shapes: x any, result the same. Raises OptionError, DtypeError or
+    DeviceError.
     """
-    return call(_activation.elu, _elu("elu", x, alpha), x, algorithm=algorithm)
+    return call(_activation.elu, _elu("elu", x, alpha, scale), x, algorithm=algorithm)
 
 
 def elu_backward(
-    dy: np.ndarray, x: np.ndarray, alpha: float = 1.0, *, algorithm: str | None = None
+    dy: np.ndarray,
+    x: np.ndarray,
+    alpha: float = 1.0,
+    scale: float = 1.0,
+    *,
+    algorithm: str | None = None,
 ) -> np.ndarray:
-    """Gradient of elu from its input: alpha * e^x * dy where x <= 0, else dy.
+    """Gradient of elu from its input: scale * alpha * e^x * dy where x <= 0, else scale * dy.
 
     Shapes: dy, x and result the same, else ShapeError. Raises what ``elu`` raises.
     """
-    problem = _elu("elu_backward", x, alpha)
+    problem = _elu("elu_backward", x, alpha, scale)
     return call(_activation.elu_backward, problem, dy, x, algorithm=algorithm)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.linear import op as declared
 from ._call import call, dtype_name, float_array, numerics
+from .update_sgd import require_sgd
 
 
 def _problem(
@@ -67,3 +68,30 @@ def linear_weight(
         len(x), x.shape[1], dy.shape[1], **numerics(dtype_name(x.dtype))
     )
     return call(declared.linear_weight, problem, x, dy, algorithm=algorithm, out=out)
+
+
+def linear_sgd(
+    weight: np.ndarray,
+    x: np.ndarray,
+    dy: np.ndarray,
+    velocity: np.ndarray | None,
+    lr: np.ndarray,
+    *,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+    form: str = "torch",
+    algorithm: str | None = None,
+) -> None:
+    """``sgd`` of a weight (O, I) for the gradient ``linear_weight(x, dy)``, which is not kept.
+
+    Shapes: x (N, I), dy (N, O), ``velocity`` (O, I) or None; ``lr`` is a 0-d array. ``weight`` and
+    ``velocity`` change in place. Raises as ``sgd``.
+    """
+    float_array("linear_sgd", "weight", weight, 2)
+    float_array("linear_sgd", "x", x, 2)
+    require_sgd("linear_sgd", velocity, momentum, nesterov, form)
+    (o, i), how = weight.shape, numerics(dtype_name(weight.dtype))
+    problem = declared.LinearSGDProblem(len(x), i, o, momentum, weight_decay, nesterov, form, **how)
+    updates = weight, velocity
+    call(declared.linear_sgd, problem, x, dy, lr, updates=updates, algorithm=algorithm)

@@ -7,6 +7,20 @@ from ..kernels.sgd import op as declared
 from ._call import call, float_array, numerics
 
 
+def require_sgd(
+    op: str, velocity: np.ndarray | None, momentum: float, nesterov: bool, form: str
+) -> None:
+    """Raise OptionError for options that do not go together."""
+    if form not in declared.FORMS:
+        raise OptionError(
+            f"{op}: unknown form {form!r}; expected one of {', '.join(declared.FORMS)}"
+        )
+    if momentum and velocity is None:
+        raise OptionError(f"{op}: momentum needs a velocity array")
+    if nesterov and not momentum:
+        raise OptionError(f"{op}: nesterov needs momentum > 0")
+
+
 def sgd(
     parameter: np.ndarray,
     gradient: np.ndarray,
@@ -26,14 +40,7 @@ def sgd(
     DtypeError.
     """
     dtype = float_array("sgd", "parameter", parameter, 1)
-    if form not in declared.FORMS:
-        raise OptionError(
-            f"sgd: unknown form {form!r}; expected one of {', '.join(declared.FORMS)}"
-        )
-    if momentum and velocity is None:
-        raise OptionError("sgd: momentum needs a velocity array")
-    if nesterov and not momentum:
-        raise OptionError("sgd: nesterov needs momentum > 0")
+    require_sgd("sgd", velocity, momentum, nesterov, form)
     options = momentum, weight_decay, nesterov, form
     problem = declared.SGDProblem(parameter.size, *options, **numerics(dtype))
     call(declared.sgd, problem, gradient, lr, updates=(parameter, velocity), algorithm=algorithm)

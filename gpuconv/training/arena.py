@@ -39,7 +39,7 @@ class Arena:
         size = sum(p.size for p in self.parameters)
         self.value = devices.empty((size,), self.dtype, self.device)
         self.gradient = ops.zeros((size,), self.dtype, self.device)
-        for parameter, part in self._parts():
+        for parameter, part in self.parts():
             view = self.value[part].reshape(parameter.shape)
             view[...] = parameter.value
             gradient = parameter.grad
@@ -52,7 +52,7 @@ class Arena:
             moved = devices.to_device(old, self.device)
             self._states[name] = moved.astype(self.dtype, copy=False)
 
-    def _parts(self) -> Iterator[tuple[Parameter, slice]]:
+    def parts(self) -> Iterator[tuple[Parameter, slice]]:
         start = 0
         for parameter in self.parameters:
             yield parameter, slice(start, start + parameter.size)
@@ -71,13 +71,13 @@ class Arena:
 
     def _grow(self) -> None:
         """Take in parameters that became trainable; their state is zeros, that of others stays."""
-        before, states = {id(p): part for p, part in self._parts()}, self._states
+        before, states = {id(p): part for p, part in self.parts()}, self._states
         self.parameters = [p for p in self._given if p.trainable or id(p) in before]
         self._states = {}
         self._take_in()
         for name, old in states.items():
             state = self.state(name)
-            for parameter, part in self._parts():
+            for parameter, part in self.parts():
                 if id(parameter) in before:
                     state[part] = devices.to_device(old[before[id(parameter)]], self.device)
 
@@ -112,7 +112,7 @@ class Arena:
         ``groups`` are numbers by the ``id`` of the parameters; each stretch comes with its number.
         """
         found: list[tuple[slice, int]] = []
-        for parameter, part in self._parts():
+        for parameter, part in self.parts():
             group = groups[id(parameter)]
             if parameter.grad is None:
                 continue
@@ -123,11 +123,11 @@ class Arena:
 
     def clear_missing(self) -> None:
         """Zero the places of gradients that are not there, so that they add nothing to a norm."""
-        for parameter, part in self._parts():
+        for parameter, part in self.parts():
             if parameter.grad is None:
                 self.gradient[part] = 0
 
-    def touched(self) -> None:
-        """Count a new version of every parameter that has a gradient."""
-        for parameter in self.parameters:
-            parameter.version += parameter.grad is not None
+    def touched(self, others: list[Parameter]) -> None:
+        """Count a new version of every parameter that has a gradient, and of others."""
+        for parameter in (*others, *(p for p in self.parameters if p.grad is not None)):
+            parameter.version += 1

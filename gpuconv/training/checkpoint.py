@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
-from .. import models
+from .. import models, plans, weights
 from .._files import replace_file, unwritable
 from .._version import __version__
+from ..data.preprocessing import KEY, Preprocessing
 from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
@@ -21,7 +22,7 @@ from .optimizers import Optimizer
 from .recipe import Recipe, parse
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, PLAN = "checkpoint.safetensors", "plan.json"
 
 
 def save_weights(path: str | os.PathLike, net: Layer) -> None:
@@ -69,7 +70,8 @@ def versions() -> dict[str, str]:
 class Run:
     """A run folder: ``run.json`` (settings, versions, figures), ``metrics.jsonl``, weights.
 
-    Until it is done, also ``checkpoint.safetensors``: what training goes on from.
+    And ``plan.json``, the kernels that it took; until it is done, also ``checkpoint.safetensors``:
+    what training goes on from.
     """
 
     def __init__(self, folder: Path, info: dict[str, Any]) -> None:
@@ -130,8 +132,12 @@ class Run:
             raise unwritable(self.folder / METRICS, error) from None
 
     def save(self, net: Layer) -> None:
-        """Write the weights; raises RunError if they cannot be written."""
-        save_weights(self.folder / WEIGHTS, net)
+        """Write the weights, with how images are prepared; raises RunError if that fails."""
+        said = {}
+        if hasattr(net, "input_shape"):
+            prepare = Preprocessing.of(net, classes=tuple(self.info["classes"]))
+            said[KEY] = prepare.dumps()
+        weights.save(self.folder / WEIGHTS, net, metadata=said)
 
     def checkpoint(self, net: Layer, optimizer: Optimizer) -> None:
         """Write the net's and the optimiser's state, and what is frozen, whole or not at all.
@@ -142,6 +148,15 @@ class Run:
         parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "frozen": frozen}
         arrays = {f"{part}/{n}": a for part, state in parts.items() for n, a in state.items()}
         _save_arrays(self.folder / CHECKPOINT, arrays)
+
+    def plan(self) -> plans.Plan:
+        """The kernels that were taken so far; none in a run that has not kept any."""
+        path = self.folder / PLAN
+        return plans.load(path) if path.is_file() else plans.Plan(where=str(path))
+
+    def keep_plan(self, plan: plans.Plan) -> None:
+        """Write the kernels that were taken; raises RunError if they cannot be written."""
+        replace_file(self.folder / PLAN, plans.text(plan).encode())
 
     @property
     def has_checkpoint(self) -> bool:
@@ -199,18 +214,29 @@ class Run:
         kept, settings = self.info["model"], self.folder / SETTINGS
         try:
             net = models.create(kept["name"], kept["num_classes"], kept["dropout"])
-            net.input_shape = tuple(kept["input_shape"])
-            net.mean, net.std = tuple(kept["mean"]), tuple(kept["std"])
             recipe = self.recipe()
             if recipe is not None:
                 recipe.put_norm_on(net)
             names = len(self.info["classes"])
         except (KeyError, TypeError, OptionError) as error:
             raise RunError(f"{settings}: the model cannot be made from it ({error!r})") from None
+        self.preprocessing().put_on(net)
         if names != kept["num_classes"]:
             raise RunError(f"{settings}: names {names} classes, the model has another number")
         net.load_state_dict(load_weights(self.folder / WEIGHTS))
         return net.to(device)
+
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared in this run; raises RunError if that cannot be read."""
+        kept = self.info["model"]
+        try:
+            shape, mean, std = (tuple(kept[name]) for name in ("input_shape", "mean", "std"))
+            said = {name: kept[name] for name in ("order", "resize") if name in kept}
+            return Preprocessing(shape, mean, std, classes=tuple(self.info["classes"]), **said)
+        except (KeyError, TypeError, OptionError) as error:
+            raise RunError(
+                f"{self.folder / SETTINGS}: images cannot be prepared as it says ({error!r})"
+            ) from None
 
 
 def next_folder(root: str | os.PathLike, stem: str) -> Path:

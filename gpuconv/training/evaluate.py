@@ -30,7 +30,7 @@ class Evaluation:
 def loader(
     net: Layer, data: "Dataset | Batches", batch_size: int, **options: Any
 ) -> "Loader | Batches":
-    """A Loader over a dataset, as the net's ``input_shape``, ``mean`` and ``std`` ask for.
+    """A Loader over a dataset, as the net's ``input_shape``, ``mean``, ``std``, ... ask for.
 
     A net without them gets the dataset's own image shape and values in [0, 1]. What is not a
     dataset must already be an iterable of (images, labels) and is returned as it is. Raises
@@ -48,8 +48,9 @@ def loader(
     if shape is None:
         height, width, channels = dataset[0][0].shape
         shape = (channels, height, width)
-    mean, std = getattr(net, "mean", 0.0), getattr(net, "std", 1.0)
-    return Loader(dataset, batch_size, input_shape=shape, mean=mean, std=std, **options)
+    default = {"mean": 0.0, "std": 1.0, "order": "RGB", "resize": None}
+    options |= {name: getattr(net, name, value) for name, value in default.items()}
+    return Loader(dataset, batch_size, input_shape=shape, **options)
 
 
 def as_batch(batch: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -57,7 +57,7 @@ class Watch:
         self.tell = tell or _log
         self.next = self.first = integer(first, "Watch: first", 1)
         self._losses: deque[float] = deque(maxlen=_RECENT)
-        self._lr = 0.0
+        self._lr, self._early = 0.0, False
         self._told: set[tuple[str, str]] = set()
 
     def __call__(self, state: State) -> None:
@@ -65,7 +65,7 @@ class Watch:
             return
         self._losses.extend(state.losses)
         self._lr = max(self._lr, state.lr)  # the end of a schedule is small on purpose
-        if state.step < self.next:
+        if state.step < self.next or self._asks(state):
             return
         while self.next <= state.step:
             self.next *= 2
@@ -73,6 +73,16 @@ class Watch:
             if (kind, finding.layer) not in self._told:
                 self._told.add((kind, finding.layer))
                 self.tell(finding)
+
+    def _asks(self, state: State) -> bool:
+        """Whether gradients are not kept (early.py) and the next steps are asked to keep them."""
+        step = state.trainer.step
+        parameters = state.trainer.net.parameters()
+        if step.early and any(p.trainable and p.grad is None for p in parameters):
+            step.early, self._early = False, True
+            return True
+        step.early, self._early = step.early or self._early, False
+        return False
 
     def _look(self, state: State) -> list[tuple[str, Finding]]:
         weights = _weights(state.trainer.net)

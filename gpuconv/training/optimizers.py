@@ -1,6 +1,7 @@
 """Optimisers over flat arrays; the learning rate may change from step to step."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import inf
 from numbers import Real
 from typing import Any
@@ -13,6 +14,7 @@ from ..errors import OptionError
 from ..layers import Parameter
 from ..shapes import integer, real
 from .arena import Arena
+from .early import Early
 from .groups import read
 from .schedules import Schedule, check_schedule_state, load_schedule_state, schedule_state
 
@@ -59,6 +61,7 @@ class Optimizer:
         self._group_of = {id(p): n for n, g in enumerate(self.groups) for p in g.parameters}
         self.arena = Arena([p for group in self.groups for p in group.parameters])
         self.last_lr: float | None = None
+        self._taken: list[Parameter] = []
 
     @property
     def lr(self) -> float:
@@ -74,8 +77,35 @@ class Optimizer:
         self._clip()
         for part, group in self.arena.runs(self._group_of):
             self.update(part, rates[group], **self.groups[group].options)
-        self.arena.touched()
+        self.arena.touched(self._taken)
+        self._taken = []
         self.steps += 1
+
+    def early(self, parameters: Sequence[Parameter]) -> tuple[Early, ...]:
+        """What can take the steps of these parameters within backward, the same as long as it can.
+
+        An optimiser that needs all gradients first, or that cannot do so, has none.
+        """
+        return ()
+
+    @contextmanager
+    def taking(self, early: Sequence[Early]) -> Iterator[None]:
+        """Inside, one backward takes these steps; ``step`` takes the others, and counts them all.
+
+        Their gradients are not kept. Raises OptionError, before that, for a bad learning rate.
+        """
+        lr = self.lr if early else 0.0
+        for one in early:
+            group = self.groups[self._group_of[id(one.parameter)]]
+            one.rate[...] = group.rate(lr, self.steps)
+        try:
+            for one in early:
+                one.parameter.early = one
+            yield
+        finally:
+            for one in early:
+                one.parameter.early = None
+        self._taken = [one.parameter for one in early if one.parameter.grad is None]
 
     def update(self, part: slice, lr: float, **more: float) -> None:
         """Update one stretch of the flat arrays at a learning rate.
@@ -166,6 +196,27 @@ class SGD(Optimizer):
             "nesterov": nesterov,
             "form": form,
         }
+        self._early: tuple[Any, dict[int, Early]] = None, {}
+
+    def early(self, parameters: Sequence[Parameter]) -> tuple[Early, ...]:
+        """Those of float32 on the CPU, unless gradients are clipped."""
+        arena = self.arena
+        if self.clip_norm or self.clip_value or arena.device != devices.CPU:
+            return ()
+        velocity = arena.state("velocity") if self.momentum else None
+        known, made = self._early
+        if known is None or known[0] is not arena.value or known[1] is not velocity:
+            made = self._made_early(velocity) if arena.dtype == "float32" else {}
+            self._early = (arena.value, velocity), made
+        return tuple(made[id(p)] for p in parameters if id(p) in made and p.trainable)
+
+    def _made_early(self, velocity: Any) -> dict[int, Early]:
+        def one(parameter: Parameter, part: slice) -> Early:
+            moving = None if velocity is None else velocity[part].reshape(parameter.shape)
+            own = self.groups[self._group_of[id(parameter)]].options
+            return Early(parameter, moving, self.options | own)
+
+        return {id(p): one(p, part) for p, part in self.arena.parts() if len(p.shape) == 2}
 
     def update(self, part: slice, lr: float, **more: float) -> None:
         """One sgd launch."""

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..data import CenterCrop, RandomCrop, RandomResizedCrop
+from ..data import RandomCrop, RandomResizedCrop
 from ..data.crops import Crop
 from ..errors import OptionError
 from ..layers import Layer, LocalResponseNorm
@@ -116,7 +116,7 @@ class Recipe:
                 )
             for name in fitting:
                 parameters[name].draw_from(_init(pattern, said))
-        net.mean, net.std = self.images.mean, self.images.std
+        net.mean, net.std, net.resize = self.images.mean, self.images.std, self.images.side
 
     def put_norm_on(self, net: Layer) -> None:
         """Let every LocalResponseNorm of the net compute what [lrn] says."""
@@ -163,10 +163,6 @@ class Recipe:
         if self.images.crop == "random" and self.images.side is not None:
             return RandomCrop(self.images.side)
         return RandomResizedCrop() if self.images.crop == "resized" else None
-
-    def test_crop(self) -> Crop | None:
-        """What takes the place of resizing in testing."""
-        return None if self.images.side is None else CenterCrop(self.images.side)
 
 
 def _below(net: Layer) -> list[Layer]:

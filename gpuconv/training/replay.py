@@ -7,6 +7,7 @@ long as the net is what it was: its layers and their options, its arrays, the li
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..layers import Layer
 from ..layers.base import records
 from ..layers.parameter import Tensorlike
 from ..limits import current_limits
+from ..nodes import train_forward
 from ..random import Stream
 
 KEPT = 4  # kinds of passes of one net: the usual batch, the last one of an epoch, ...
@@ -81,20 +83,20 @@ class Tape:
 
     def infer(self, images: np.ndarray) -> np.ndarray:
         """The prediction; nothing is kept."""
-        prediction = self._run(images, train=False)
+        prediction = self._run(self.net.forward, images)
         self._snapshot = self._snapshot or Snapshot(self.net)
         return prediction
 
     def forward(self, images: np.ndarray, rng: Stream) -> np.ndarray:
         """The prediction of a training pass."""
-        return self._run(images, train=True, rng=rng)
+        return self._run(partial(train_forward, self.net), images, rng=rng)
 
-    def _run(self, images: np.ndarray, **options: Any) -> np.ndarray:
+    def _run(self, forward: Callable, images: np.ndarray, **options: Any) -> np.ndarray:
         np.copyto(self._images, images)
         self._options = options
         if self._forward is None:
             with self._recording.under_way():
-                self._prediction, self._saved = self.net.forward(self._images, **options)
+                self._prediction, self._saved = forward(self._images, **options)
             self._forward = len(self._recording.steps)
         else:
             if "rng" in options:
@@ -116,7 +118,7 @@ class Tape:
             for parameter, place in self._gradients:
                 parameter.grad = place
         else:  # a loss that gives another kind of gradient: what it needs was not kept
-            _, saved = self.net.forward(self._images, **self._options)
+            _, saved = train_forward(self.net, self._images, **self._options)
             self.net.backward(gradient, saved, need_dx=False)
 
 
@@ -134,12 +136,15 @@ class Tapes:
         self._net, self._mode, self._may = net, mode, may
         self._known: dict[tuple, Tape | None] = {}  # None: such a pass came once
 
-    def find(self, images: Any, seed: int = 0) -> Tape | None:
-        """The tape for a pass over these images, recorded or to be; None to run it as ever."""
+    def find(self, images: Any, seed: int = 0, early: tuple = ()) -> Tape | None:
+        """The tape for a pass over these images, recorded or to be; None to run it as ever.
+
+        ``early`` are the steps that its backward takes (early.py).
+        """
         if type(images) is not np.ndarray:
             return None
         numbers = seed, registry.registrations(), cpu.level()
-        key = images.shape, images.dtype, current_limits(), *numbers
+        key = images.shape, images.dtype, current_limits(), *numbers, early
         tape, is_new = self._known.get(key), key not in self._known
         if tape is not None and tape.holds():
             return tape

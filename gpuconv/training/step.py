@@ -7,7 +7,9 @@ from .. import device as devices
 from ..cpu import keeping
 from ..errors import OptionError
 from ..layers import Layer
+from ..nodes import train_forward
 from ..random import Stream
+from .early import large
 from .folding import folded, state
 from .optimizers import Optimizer
 from .replay import Tapes
@@ -18,11 +20,20 @@ class TrainStep:
 
     The loss is a 0-d device array; reading it makes the host wait. ``prediction`` is the last
     output of the net. Random layers draw from ``Stream(seed, steps)``. On the CPU a pass like one
-    that came before is played from a recording, with the same bits (replay.py). Raises OptionError
-    for what is no net, loss, optimizer or seed.
+    that came before is played from a recording, with the same bits (replay.py), and with ``early``
+    the step of a large weight is taken where its gradient is computed, with the same bits: that
+    gradient is not kept (early.py). Raises OptionError for what is no net, loss, optimizer or seed.
     """
 
-    def __init__(self, net: Layer, loss: Layer, optimizer: Optimizer, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        net: Layer,
+        loss: Layer,
+        optimizer: Optimizer,
+        *,
+        seed: int = 0,
+        early: bool = True,
+    ) -> None:
         kinds = (
             (net, Layer, "a net"),
             (loss, Layer, "a loss"),
@@ -33,7 +44,7 @@ class TrainStep:
                 raise OptionError(f"TrainStep: expected {what}, got {given!r}")
         Stream(seed)  # raises for a seed that is none
         self.net, self.loss, self.optimizer = net, loss, optimizer
-        self.seed = seed
+        self.seed, self.early = seed, early
         self.prediction: Any = None
         self._tapes = Tapes(net, "train", self._owns)
 
@@ -53,17 +64,19 @@ class TrainStep:
         device = self.optimizer.arena.device
         images, labels = devices.to_device(images, device), devices.to_device(labels, device)
         rng = Stream(self.seed, self.steps)
-        tape, saved = self._tapes.find(images, self.seed), None
+        early = self.optimizer.early(large(self.net)) if self.early else ()
+        tape, saved = self._tapes.find(images, self.seed, early), None
         if tape is not None:
             self.prediction = tape.forward(images, rng)
         else:
-            self.prediction, saved = self.net.forward(images, train=True, rng=rng)
+            self.prediction, saved = train_forward(self.net, images, rng=rng)
         loss, kept = self.loss.forward(self.prediction, labels, train=True)
         gradient, _ = self.loss.backward(1.0, kept)
-        if tape is not None:
-            tape.backward(gradient)
-        else:
-            self.net.backward(gradient, saved, need_dx=False)
+        with self.optimizer.taking(early):
+            if tape is not None:
+                tape.backward(gradient)
+            else:
+                self.net.backward(gradient, saved, need_dx=False)
         self.optimizer.step()
         return loss
 

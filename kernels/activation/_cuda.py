@@ -26,5 +26,5 @@ def options(problem: ElementwiseProblem) -> tuple[float, ...]:
     if isinstance(problem, LeakyReluProblem):
         return (problem.negative_slope,)
     if isinstance(problem, EluProblem):
-        return (problem.alpha,)
+        return (problem.depth, problem.scale)
     return (problem.scale, problem.slope) if isinstance(problem, TanhProblem) else ()

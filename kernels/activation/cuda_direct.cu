@@ -21,14 +21,16 @@ extern "C" __global__ void activation_leaky_relu_backward(
     GRID_STRIDE(i, count) dx[i] = leaky_gradient(dy[i], x[i], slope);
 }
 
-extern "C" __global__ void activation_elu(REAL* y, const REAL* x, REAL alpha, INDEX count) {
-    GRID_STRIDE(i, count) y[i] = elu_value(x[i], alpha);
+extern "C" __global__ void activation_elu(
+    REAL* y, const REAL* x, REAL depth, REAL scale, INDEX count
+) {
+    GRID_STRIDE(i, count) y[i] = elu_value(x[i], depth, scale);
 }
 
 extern "C" __global__ void activation_elu_backward(
-    REAL* dx, const REAL* dy, const REAL* x, REAL alpha, INDEX count
+    REAL* dx, const REAL* dy, const REAL* x, REAL depth, REAL scale, INDEX count
 ) {
-    GRID_STRIDE(i, count) dx[i] = elu_gradient(dy[i], x[i], alpha);
+    GRID_STRIDE(i, count) dx[i] = elu_gradient(dy[i], x[i], depth, scale);
 }
 
 extern "C" __global__ void activation_sigmoid(REAL* y, const REAL* x, INDEX count) {

@@ -25,15 +25,15 @@ extern "C" __global__ void activation_leaky_relu_backward(
 }
 
 extern "C" __global__ void activation_elu(
-    REAL* y, const REAL* x, REAL alpha, INDEX vectors, INDEX count
+    REAL* y, const REAL* x, REAL depth, REAL scale, INDEX vectors, INDEX count
 ) {
-    map(vectors, count, y, [=](REAL own) { return elu_value(own, alpha); }, x);
+    map(vectors, count, y, [=](REAL own) { return elu_value(own, depth, scale); }, x);
 }
 
 extern "C" __global__ void activation_elu_backward(
-    REAL* dx, const REAL* dy, const REAL* x, REAL alpha, INDEX vectors, INDEX count
+    REAL* dx, const REAL* dy, const REAL* x, REAL depth, REAL scale, INDEX vectors, INDEX count
 ) {
-    auto gradient = [=](REAL above, REAL own) { return elu_gradient(above, own, alpha); };
+    auto gradient = [=](REAL above, REAL own) { return elu_gradient(above, own, depth, scale); };
     map(vectors, count, dx, gradient, dy, x);
 }
 

@@ -8,11 +8,12 @@ __device__ inline REAL leaky_gradient(REAL dy, REAL x, REAL slope) {
     return x <= 0 ? slope * dy : dy;
 }
 
-__device__ inline REAL elu_value(REAL x, REAL alpha) {
-    return x <= 0 ? alpha * exponential_less_one(x) : x;
+// depth: alpha * scale.
+__device__ inline REAL elu_value(REAL x, REAL depth, REAL scale) {
+    return x <= 0 ? depth * exponential_less_one(x) : scale * x;
 }
-__device__ inline REAL elu_gradient(REAL dy, REAL x, REAL alpha) {
-    return x <= 0 ? alpha * exponential(x) * dy : dy;
+__device__ inline REAL elu_gradient(REAL dy, REAL x, REAL depth, REAL scale) {
+    return x <= 0 ? depth * exponential(x) * dy : scale * dy;
 }
 
 __device__ inline REAL sigmoid_gradient(REAL dy, REAL y) { return (1 - y) * y * dy; }

@@ -1,7 +1,7 @@
 """direct: leaky ReLU, ELU and their gradients, one thread per element, written in Python.
 
 Idea: as in cuda_direct.cu beside this file, a thread takes an element, then the one a whole grid
-  further. A slope or alpha comes as a NumPy scalar of the arrays' dtype: a Python float would be
+  further. A slope or scale comes as a NumPy scalar of the arrays' dtype: a Python float would be
   sent as 64 bits, and what it meets computed in 64 bits, where C++ rounds it to the parameter's
   type.
   ``math.exp`` and ``math.expm1`` become the function of the argument's type.
@@ -37,24 +37,24 @@ def leak_gradient(dx, dy, x, slope):
 
 
 @cuda.jit
-def saturate(y, x, alpha):
-    """y = alpha * (e^x - 1) where x <= 0, else x."""
+def saturate(y, x, depth, scale):
+    """y = depth * (e^x - 1) where x <= 0, else scale * x; depth is alpha * scale."""
     zero = x.dtype.type(0)
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        y[i] = alpha * math.expm1(x[i]) if x[i] <= zero else x[i]
+        y[i] = depth * math.expm1(x[i]) if x[i] <= zero else scale * x[i]
 
 
 @cuda.jit
-def saturate_gradient(dx, dy, x, alpha):
-    """dx = alpha * e^x * dy where x <= 0, else dy."""
+def saturate_gradient(dx, dy, x, depth, scale):
+    """dx = depth * e^x * dy where x <= 0, else scale * dy."""
     zero = x.dtype.type(0)
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        dx[i] = alpha * math.exp(x[i]) * dy[i] if x[i] <= zero else dy[i]
+        dx[i] = depth * math.exp(x[i]) * dy[i] if x[i] <= zero else scale * dy[i]
 
 
-def _each(kernel, outs, ins, problem, constant):
+def _each(kernel, outs, ins, problem, *constants):
     flat = (array.reshape(-1) for array in (*outs, *ins))
-    each(kernel, outs[0].size, *flat, np.dtype(problem.dtype).type(constant))
+    each(kernel, outs[0].size, *flat, *map(np.dtype(problem.dtype).type, constants))
 
 
 @leaky_relu.kernel("direct", backend="numba_cuda", rank=95)
@@ -71,11 +71,11 @@ def leaky_gradient(outs, ins, problem, work):
 
 @elu.kernel("direct", backend="numba_cuda", rank=95)
 def exponential(outs, ins, problem, work):
-    """y = alpha * (e^x - 1) where x <= 0, else x."""
-    _each(saturate, outs, ins, problem, problem.alpha)
+    """y = alpha * scale * (e^x - 1) where x <= 0, else scale * x."""
+    _each(saturate, outs, ins, problem, problem.depth, problem.scale)
 
 
 @elu_backward.kernel("direct", backend="numba_cuda", rank=95)
 def exponential_gradient(outs, ins, problem, work):
-    """dx = alpha * e^x * dy where x <= 0, else dy."""
-    _each(saturate_gradient, outs, ins, problem, problem.alpha)
+    """dx = alpha * scale * e^x * dy where x <= 0, else scale * dy."""
+    _each(saturate_gradient, outs, ins, problem, problem.depth, problem.scale)

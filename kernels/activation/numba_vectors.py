@@ -34,12 +34,12 @@ def _register(op: Op, formula: Callable, *options: str, passes: float = 1.0) -> 
     op.kernel("vectors", backend="numba", precisions=("fp32",), records=True, cost=cost)(run)
 
 
-def _elu(x, alpha):
-    return where(x <= 0, expm1(x) * alpha, x)
+def _elu(x, depth, scale):
+    return where(x <= 0, expm1(x) * depth, x * scale)
 
 
-def _elu_backward(dy, x, alpha):
-    return where(x <= 0, decay(x) * alpha * dy, dy)
+def _elu_backward(dy, x, depth, scale):
+    return where(x <= 0, decay(x) * depth * dy, dy * scale)
 
 
 def _tanh(x, scale, slope):
@@ -53,8 +53,8 @@ def _tanh_backward(dy, y, scale, slope):
 
 _register(leaky_relu, lambda x, slope: where(x <= 0, x * slope, x), "negative_slope")
 _register(leaky_relu_backward, lambda g, x, s: where(x <= 0, g * s, g), "negative_slope")
-_register(elu, _elu, "alpha", passes=1.5)
-_register(elu_backward, _elu_backward, "alpha", passes=1.5)
+_register(elu, _elu, "depth", "scale", passes=1.5)
+_register(elu_backward, _elu_backward, "depth", "scale", passes=1.5)
 _register(sigmoid, sigmoid_of, passes=1.5)
 _register(sigmoid_backward, lambda dy, y: (1.0 - y) * y * dy)
 _register(tanh, _tanh, "scale", "slope", passes=1.5)

@@ -39,21 +39,22 @@ def run_leaky_relu_backward(outs, ins, problem, work):
 
 @elu.kernel("ufunc", backend="numpy", cost=streaming(elu, "numpy", 8.0))
 def run_elu(outs, ins, problem, work):
-    """y = alpha * expm1(min(x, 0)) + max(x, 0)."""
+    """y = alpha * scale * expm1(min(x, 0)) + scale * max(x, 0)."""
     (y,), (x,) = outs, ins
     np.minimum(x, 0, out=y)
     np.expm1(y, out=y)
-    y *= problem.alpha
-    y += np.maximum(x, 0)
+    y *= problem.depth
+    with np.errstate(invalid="ignore"):
+        y += np.maximum(x, 0) * problem.scale
 
 
 @elu_backward.kernel("ufunc", backend="numpy", cost=streaming(elu_backward, "numpy", 6.0))
 def run_elu_backward(outs, ins, problem, work):
-    """dx = dy * (alpha * exp(x) where x <= 0, else 1)."""
+    """dx = dy * (alpha * scale * exp(x) where x <= 0, else scale)."""
     (dx,), (dy, x) = outs, ins
     np.exp(np.minimum(x, 0), out=dx)
-    dx *= problem.alpha
-    np.copyto(dx, 1, where=~(x <= 0))
+    dx *= problem.depth
+    np.copyto(dx, problem.scale, where=~(x <= 0))
     with np.errstate(invalid="ignore"):
         dx *= dy
 

@@ -19,9 +19,15 @@ class LeakyReluProblem(ElementwiseProblem):
 
 @dataclass(frozen=True)
 class EluProblem(ElementwiseProblem):
-    """-``alpha`` is the limit far below 0."""
+    """-``alpha * scale`` is the limit far below 0; ``scale`` multiplies both branches (SELU)."""
 
     alpha: float = 1.0
+    scale: float = 1.0
+
+    @property
+    def depth(self) -> float:
+        """alpha * scale: rounded once, where two products with x would round twice."""
+        return self.alpha * self.scale
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,15 @@ def reference_leaky_relu_backward(
 
 
 def reference_elu(problem: EluProblem, x: np.ndarray) -> np.ndarray:
-    """y = alpha * (e^x - 1) where x <= 0, else x (Clevert et al. 2016, equation 15)."""
-    return each(problem, lambda v: problem.alpha * np.expm1(v) if v <= 0 else v, x)
+    """y = alpha * scale * (e^x - 1) where x <= 0, else scale * x (Clevert et al. 2016, (15))."""
+    depth, scale = problem.depth, problem.scale
+    return each(problem, lambda v: depth * np.expm1(v) if v <= 0 else scale * v, x)
 
 
 def reference_elu_backward(problem: EluProblem, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """dx = alpha * e^x * dy where x <= 0, else dy."""
-    return each(problem, lambda g, v: problem.alpha * np.exp(v) * g if v <= 0 else g, dy, x)
+    """dx = alpha * scale * e^x * dy where x <= 0, else scale * dy."""
+    depth, scale = problem.depth, problem.scale
+    return each(problem, lambda g, v: depth * np.exp(v) * g if v <= 0 else scale * g, dy, x)
 
 
 def reference_sigmoid(problem: ElementwiseProblem, x: np.ndarray) -> np.ndarray:
@@ -109,11 +117,13 @@ def leaky_relu_cases() -> Iterator[LeakyReluProblem]:
 
 
 def elu_cases() -> Iterator[EluProblem]:
-    """The shapes with alpha 1, then 0, 1.7 and below 0."""
+    """The shapes with alpha 1, then 0, 1.7 and below 0, then scales: SELU's, below 0, 0."""
     for shape in case_shapes():
         yield EluProblem(shape)
     for alpha in (0.0, 1.7, -0.4):
         yield EluProblem((37,), alpha)
+    for alpha, scale in ((1.6732632423543772, 1.0507009873554805), (0.5, -2.0), (1.0, 0.0)):
+        yield EluProblem((37,), alpha, scale)
 
 
 def tanh_cases() -> Iterator[TanhProblem]:

@@ -5,6 +5,7 @@ from typing import Any
 from gpuconv.cuda import Source
 from gpuconv.device import Device
 
+from .._cost import SCALAR, streaming
 from ._cuda import cost, launcher, struct
 from .op import AdaptivePool2dProblem, adaptive_avg_pool2d, adaptive_avg_pool2d_backward
 
@@ -27,7 +28,9 @@ def average(outs, ins, problem, work):
     _launch("adaptive_avg_pool2d", problem, *outs, *ins)
 
 
-@adaptive_avg_pool2d_backward.kernel("direct", backend="cuda")
+@adaptive_avg_pool2d_backward.kernel(
+    "direct", backend="cuda", cost=streaming(adaptive_avg_pool2d_backward, SCALAR)
+)
 def average_gradient(outs, ins, problem, work):
     """dx = the sum of dy / size over the bins that hold the element."""
     _launch("adaptive_avg_pool2d_backward", problem, *outs, *ins)

@@ -6,7 +6,7 @@ from gpuconv.cuda import Source
 from gpuconv.cuda.launch import BLOCK
 from gpuconv.device import Device
 
-from .._cost import SCALAR, streaming
+from .._cost import SCALAR, streaming, summing
 from .._cuda import Launcher, ceil_div, nbytes, typed
 from .op import ChannelSumProblem, accumulate, add, channel_sum, copy, zeros
 
@@ -51,7 +51,7 @@ def _workspace(problem: ChannelSumProblem, device: Device) -> int:
     return nbytes(problem, _slices(problem) * problem.shape[1])
 
 
-@channel_sum.kernel("direct", backend="cuda", workspace=_workspace)
+@channel_sum.kernel("direct", backend="cuda", workspace=_workspace, cost=summing(channel_sum))
 def run_channel_sum(outs, ins, problem, work):
     """Partial sums of every slice of a channel, then the slices in order."""
     (y,), (x,) = outs, ins

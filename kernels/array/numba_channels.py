@@ -8,7 +8,7 @@ from ..batch_norm.numba_one_pass import DECLARED
 from .op import channel_sum
 
 
-@channel_sum.kernel("channels", cost=measured(channel_sum, 4e-5, 0.4), **DECLARED)
+@channel_sum.kernel("channels", cost=measured(channel_sum, 1.5e-5, 0.5), **DECLARED)
 def run_channel_sum(outs, ins, problem, work):
     """y[c] = sum of x over every axis but axis 1."""
     from .. import _numba_channels as tasks

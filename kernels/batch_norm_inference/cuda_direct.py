@@ -2,13 +2,14 @@
 
 from gpuconv.cuda import Source
 
+from .._cost import SCALAR, streaming
 from ..batch_norm._cuda import affine, launcher, struct
 from .op import batch_norm_inference
 
 SOURCE = Source(__file__)
 
 
-@batch_norm_inference.kernel("direct", backend="cuda")
+@batch_norm_inference.kernel("direct", backend="cuda", cost=streaming(batch_norm_inference, SCALAR))
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     (y,), (x, weight, bias, *running) = outs, ins

@@ -3,6 +3,7 @@
 from gpuconv.cuda import Source
 from gpuconv.device import Device
 
+from .._cost import SCALAR, streaming, summing
 from .._cuda import Launcher, nbytes, partials, typed
 from ..loss import LossProblem
 from .op import bce_with_logits, bce_with_logits_backward
@@ -14,7 +15,9 @@ def _workspace(problem: LossProblem, device: Device) -> int:
     return nbytes(problem, partials(problem.size))
 
 
-@bce_with_logits.kernel("direct", backend="cuda", workspace=_workspace)
+@bce_with_logits.kernel(
+    "direct", backend="cuda", workspace=_workspace, cost=summing(bce_with_logits)
+)
 def forward(outs, ins, problem, work):
     """loss = mean of max(x, 0) - x t + log(1 + e^-|x|)."""
     run, blocks = Launcher(SOURCE, problem), partials(problem.size)
@@ -23,7 +26,9 @@ def forward(outs, ins, problem, work):
     run.blocks("bce_mean", 1, *outs, partial, run.index(blocks), count)
 
 
-@bce_with_logits_backward.kernel("direct", backend="cuda")
+@bce_with_logits_backward.kernel(
+    "direct", backend="cuda", cost=streaming(bce_with_logits_backward, SCALAR)
+)
 def backward(outs, ins, problem, work):
     """dx = (sigmoid(x) - t) * (dloss / size)."""
     Launcher(SOURCE, problem).each("bce_backward", problem.size, *outs, *ins)

@@ -7,7 +7,7 @@ from .._numpy import blocks
 from .op import GUARD, clip_grad_norm, clip_grad_value
 
 
-@clip_grad_norm.kernel("blocked", backend="numpy")
+@clip_grad_norm.kernel("blocked", backend="numpy", cost=streaming(clip_grad_norm, "numpy", 2.0))
 def run_norm(outs, ins, problem, work):
     """The norm before; the gradient times min(1, max_norm / (norm + guard)); NaN is handed on."""
     (norm, gradient), (max_norm,) = outs, ins

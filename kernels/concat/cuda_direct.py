@@ -5,6 +5,7 @@ from typing import Any
 
 from gpuconv.cuda import Source
 
+from .._cost import SCALAR, streaming
 from .._cuda import Launcher
 from .op import ConcatProblem, concat, concat_backward
 
@@ -22,13 +23,13 @@ def _launch(entry: str, problem: ConcatProblem, *arrays: Any) -> None:
     run.each(entry, prod(shape), *arrays, rows)
 
 
-@concat.kernel("direct", backend="cuda")
+@concat.kernel("direct", backend="cuda", cost=streaming(concat, SCALAR))
 def forward(outs, ins, problem, work):
     """y[part] = x."""
     _launch("concat", problem, *outs, *ins)
 
 
-@concat_backward.kernel("direct", backend="cuda")
+@concat_backward.kernel("direct", backend="cuda", cost=streaming(concat_backward, SCALAR))
 def backward(outs, ins, problem, work):
     """dx = dy[part]."""
     _launch("concat_backward", problem, *outs, *ins)

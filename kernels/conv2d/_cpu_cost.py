@@ -2,8 +2,7 @@
 
 A sum of what a kernel does one after the other: arithmetic, at the rate that its tiles reach, and
 the memory that is moved before and after it, each at the rate that was seen for this kind of move.
-The figures are round numbers of one core with AVX2; only the order that they put kernels in
-matters, and other cores are faster at everything.
+The rates are one core's, gpuconv/cpu/rates.py.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from math import ceil
 
 from gpuconv import cpu
 from gpuconv.cpu import simd
+from gpuconv.cpu.rates import rates
 from gpuconv.device import Device
 
 from . import _axes, _numpy
@@ -21,16 +21,11 @@ from .op import Conv2dProblem
 
 Cost = Callable[[Conv2dProblem, Device], float]
 
-FLOPS = 9e10  # a second, of a tile in registers; NumPy's products reach nearly as many
-NUMPY_FLOPS = 7.5e10
 BUSY = 8  # sums that a tile must have: as many are under way at once
 PER_LANE = 0.25  # of the FLOPs, where every lane has a source of its own to load
 REGION = 3e-5  # seconds until all threads have begun and ended, and Python has said what to do
 UFUNC, PRODUCT = 8e-6, 1.5e-6  # seconds of a call, and of each matrix of a batch of them
 PICK = 1.7e-9  # seconds for an element that lies apart from the others of its window position
-# Bytes a second: copied as they lie; windows to columns; sums beside them; channels into blocks or
-# out of them; weights in the order of a tile; tiles and weights through their transforms.
-COPY, COLUMNS, ADD, REORDER, PACK, TRANSFORM = 1e10, 8e9, 3e10, 3e9, 2.4e9, 9.5e9
 
 
 def im2col(op: str) -> Cost:
@@ -44,7 +39,7 @@ def im2col(op: str) -> Cost:
         columns = BYTES * p.n * p.groups * depth * p.p * p.q
         taps = p.r * p.s if op == "conv2d_input" else 0
         product = _products(p, depth) + PRODUCT * passes * min(images, p.n) * p.groups
-        rest = visits * columns / COLUMNS + (_totals(p) if op == "conv2d_weight" else 0.0)
+        rest = visits * columns / rates().columns + (_totals(p) if op == "conv2d_weight" else 0.0)
         return UFUNC * passes * (6 + taps) + product + rest
 
     return cost
@@ -57,7 +52,7 @@ def shifts(op: str) -> Cost:
         p, taps = problem, problem.r * problem.s
         images, _ = _numpy.block_size(p, (p.c + p.k) * p.q)
         calls = taps * ceil(p.n / images)
-        moved = BYTES * taps * p.n * p.p * p.q * (2 * p.c + 3 * p.k) / ADD
+        moved = BYTES * taps * p.n * p.p * p.q * (2 * p.c + 3 * p.k) / rates().add
         picked = PICK * p.k * p.cg * taps if taps > 1 else 0.0
         products = _products(p, p.cg) + PRODUCT * taps * p.n * p.groups
         rest = picked + (_totals(p) if op == "conv2d_weight" else 0.0)
@@ -68,14 +63,14 @@ def shifts(op: str) -> Cost:
 
 def _totals(p: Conv2dProblem) -> float:
     """Seconds to add up NumPy's products of every image, which are as many as weights."""
-    return 2 * BYTES * p.n * p.k * p.cg * p.r * p.s / COPY
+    return 2 * BYTES * p.n * p.k * p.cg * p.r * p.s / rates().copy
 
 
 def _products(p: Conv2dProblem, depth: int) -> float:
     """Seconds of NumPy's products, which are slow where a matrix has few rows or columns."""
     flops = 2 * p.n * p.k * p.cg * p.r * p.s * p.p * p.q
     share = p.kg / (p.kg + 4) * depth / (depth + 8)
-    return flops / (NUMPY_FLOPS * share)
+    return flops / (rates().blas * share)
 
 
 def direct(op: str) -> Cost:
@@ -86,9 +81,9 @@ def direct(op: str) -> Cost:
         passes = ceil(problem.n / plan.images)
         flops = sum(_flops(plan, axes) for axes in plan.classes)
         packed = sum(plan.packed(axes) for axes in plan.classes) * len(plan.blocks.results)
-        rate = FLOPS * (PER_LANE if plan.blocks.per_lane else 1.0)
+        rate = rates().tile * (PER_LANE if plan.blocks.per_lane else 1.0)
         regions = 1 + 3 * passes * len(plan.classes)
-        return REGION * regions + flops / rate + packed / PACK + _moves(plan)
+        return REGION * regions + flops / rate + packed / rates().pack + _moves(plan)
 
     return cost
 
@@ -97,7 +92,7 @@ def _flops(plan: Plan, axes: _axes.Axes) -> float:
     """FLOPs in the time of those of a class: lanes without a channel and short tiles count too."""
     (rows, cols), blocks = axes, plan.blocks
     terms = len(rows.taps) * len(cols.taps) * blocks.groups * blocks.depth
-    width = _busy(cols.results, blocks.lanes)
+    width = _busy(cols.results, blocks.lanes) * max(1, simd.width() // blocks.lanes)
     return 2.0 * plan.problem.n * rows.results * width * blocks.results.size * terms
 
 
@@ -113,9 +108,9 @@ def _moves(plan: Plan) -> float:
     n, (h, w) = plan.problem.n, plan.source
     source = BYTES * n * h * w * plan.blocks.sources.size
     result = BYTES * n * plan.target[0] * plan.target[1] * plan.blocks.results.size
-    before = 0.0 if plan.reads_in_place else source / COPY
-    before = before if plan.is_source_blocked else source / REORDER
-    return before + (0.0 if plan.is_result_blocked else result / REORDER)
+    before = 0.0 if plan.reads_in_place else source / rates().copy
+    before = before if plan.is_source_blocked else source / rates().reorder
+    return before + (0.0 if plan.is_result_blocked else result / rates().reorder)
 
 
 def transformed(op: str) -> Cost:
@@ -133,8 +128,14 @@ def transformed(op: str) -> Cost:
         channels = blocks.sources.size + blocks.results.size
         weights = plan.points * plan.weight_step
         walked = BYTES * plan.points * passes * plan.most * channels + weights
-        packed = weights * plan.algorithm.r**2 / plan.points / PACK
+        packed = weights * plan.algorithm.r**2 / plan.points / rates().pack
         regions = 2 + 3 * chunks + 2 * passes
-        return REGION * regions + flops / FLOPS + walked / TRANSFORM + packed + _moves(base)
+        return (
+            REGION * regions
+            + flops / rates().tile
+            + walked / rates().transform
+            + packed
+            + _moves(base)
+        )
 
     return cost

@@ -8,10 +8,10 @@ from .._cuda import Launcher
 from .op import Conv2dProblem
 
 
-def launcher(source: Source, problem: Conv2dProblem, *counts: int) -> Launcher:
+def launcher(source: Source, problem: Conv2dProblem, *counts: int, **macros: object) -> Launcher:
     """A launcher whose indices reach every element and every position of the padded image."""
     padded = problem.h + sum(problem.padding[0]), problem.w + sum(problem.padding[1])
-    return Launcher(source, problem, *padded, *counts)
+    return Launcher(source, problem, *padded, *counts, **macros)
 
 
 def struct(run: Launcher, problem: Conv2dProblem, has_bias: bool = False) -> Any:

@@ -48,7 +48,8 @@ def convolve(
             each(_sweep(plan, number, count), **sources, **ends, out=out + plan.steps(axes)[0])
             if not plan.is_result_blocked:
                 each(unblock(plan, number, count), blocked=out, y=result[image:])
-    silence(plan, result)
+    if not plan.is_result_blocked:  # else tiles have seen to it
+        silence(plan, result)
 
 
 def _packed(plan: Plan, number: int, weight: np.ndarray, place: int) -> int:
@@ -204,12 +205,16 @@ def unblock(plan: Plan, number: int, count: int) -> Work:
     )
 
 
+def _used(plan: Plan) -> int:
+    """Lanes of the result's last block that hold a channel; 0 if all do."""
+    return plan.roles.groups * plan.roles.results % plan.outside
+
+
 def silence(plan: Plan, y: np.ndarray) -> None:
     """Lanes of y that hold no channel must be 0 for whoever reads it."""
-    idle = plan.roles.groups * plan.roles.results % plan.outside
-    if idle:
+    if used := _used(plan):
         sizes = {"blocks": y.shape[1], "plane": y.shape[2] * y.shape[3], "lanes": plan.outside}
-        tasks.silence.each(len(y), y=y, **sizes, used=idle)
+        tasks.silence.each(len(y), y=y, **sizes, used=used)
 
 
 def _walk(plan: Plan, axes: _axes.Axes) -> dict[str, int]:
@@ -247,6 +252,7 @@ def _sweep(plan: Plan, number: int, count: int) -> Work:
         **_walk(plan, axes),
         out_plane=out_plane,
         out_line=out_line,
+        used=_used(plan) if plan.is_result_blocked else 0,
         tile=native.address(planning.product_tile(plan, cols, tiles.size)),
         last_tile=native.address(planning.product_tile(plan, cols, tiles.last)),
         tiles=tiles.count,

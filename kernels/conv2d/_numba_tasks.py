@@ -153,20 +153,23 @@ def unpack(g, i):
 
 @task(
     "source image row line group  out out_plane out_line  blocks shared rows cols lanes  "
-    "packed packed_size packed_group  bias relu  tile last_tile tiles height advance  "
+    "packed packed_size packed_group  bias relu used  tile last_tile tiles height advance  "
     "groups taps_down down taps_across across  chunk part parts"
 )
 def sweep(g, i):
     """A few rows of one block of results, in chunks of groups of inputs, tile after tile.
 
-    The weights of a chunk stay in the first cache.
+    The weights of a chunk stay in the first cache. Of the last block only ``used`` lanes hold a
+    channel; the others become 0 whatever was infinite (0: all do).
     """
     n, b, first = i // g.parts // g.blocks, i // g.parts % g.blocks, i % g.parts * g.part
     source = g.source + n * g.image + b // g.shared * g.row
     bias = g.bias + 4 * b * g.lanes if g.bias != 0 else 0
     for k in range(0, g.groups, g.chunk):
         count = min(g.chunk, g.groups - k)
-        ends, relu = ((bias, 0) if k == 0 else (0, 1)), (g.relu if k + count == g.groups else 0)
+        ends, end = ((bias, 0) if k == 0 else (0, 1)), 0
+        if k + count == g.groups:
+            end = g.relu + (2 * g.used if b == g.blocks - 1 else 0)
         walk = (count, g.group, g.taps_down, g.down, g.taps_across, g.across)
         weight = g.packed + b * g.packed_size + k * g.packed_group
         for row in range(first, min(first + g.part, g.rows)):
@@ -174,7 +177,7 @@ def sweep(g, i):
             c = g.out + (n * g.blocks + b) * g.out_plane + row * g.out_line
             for t in range(g.tiles):
                 tile = g.tile if t < g.tiles - 1 else g.last_tile
-                call(tile, (a, weight, c, *ends, relu, *walk))
+                call(tile, (a, weight, c, *ends, end, *walk))
                 a, c = a + g.advance, c + g.height
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpuconv.cuda import Source
+from gpuconv.cuda.rates import LAUNCH
 from gpuconv.device import Device
 from gpuconv.registry import Op
 
-from .._cost import LAUNCH
 from .._cuda import Launcher, ceil_div, nbytes, refuses_epilogue, typed
 from .._gemm import Gemm
 from ._cuda import launcher, struct

@@ -7,6 +7,7 @@ from gpuconv.cuda import Source
 from gpuconv.cuda.launch import BLOCK
 from gpuconv.device import Device
 
+from .._cost import SCALAR, streaming, summing
 from .._cuda import LANES, Launcher, ceil_div, nbytes, typed
 from .op import CrossEntropyProblem, cross_entropy, cross_entropy_backward
 
@@ -29,7 +30,7 @@ def _launcher(problem: CrossEntropyProblem) -> tuple[Launcher, Any]:
     return run, run.struct(classes=classes, positions=positions)
 
 
-@cross_entropy.kernel("warp", backend="cuda", workspace=_workspace)
+@cross_entropy.kernel("warp", backend="cuda", workspace=_workspace, cost=summing(cross_entropy))
 def forward(outs, ins, problem, work):
     """Mean of log sum exp - (1 - s) x[target] - s mean(x), all less the maximum."""
     (loss,), (x, target) = outs, ins
@@ -40,7 +41,9 @@ def forward(outs, ins, problem, work):
     run.blocks("cross_entropy_mean", 1, loss, partial, run.index(blocks), rows)
 
 
-@cross_entropy_backward.kernel("warp", backend="cuda")
+@cross_entropy_backward.kernel(
+    "warp", backend="cuda", cost=streaming(cross_entropy_backward, SCALAR)
+)
 def backward(outs, ins, problem, work):
     """dx = dloss / positions (softmax - q)."""
     run, shape = _launcher(problem)

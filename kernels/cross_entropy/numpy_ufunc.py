@@ -13,7 +13,7 @@ def _rows(problem: CrossEntropyProblem, x: np.ndarray, target: np.ndarray) -> tu
     return rows - rows.max(1, keepdims=True), target.reshape(n, 1, -1)
 
 
-@cross_entropy.kernel("ufunc", backend="numpy", cost=streaming(cross_entropy, "numpy", 10.0))
+@cross_entropy.kernel("ufunc", backend="numpy", cost=streaming(cross_entropy, "numpy", 8.0))
 def forward(outs, ins, problem, work):
     """Mean of log sum exp - (1 - s) x[target] - s mean(x), all less the maximum."""
     (loss,), (x, target) = outs, ins

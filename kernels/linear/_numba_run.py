@@ -9,17 +9,21 @@ import numpy as np
 
 from gpuconv import cpu
 from gpuconv.cpu import native, simd
-from gpuconv.cpu.jit import Bound
+from gpuconv.cpu.jit import Bound, Task
 from gpuconv.cpu.matrix import Dots, Panel, Strips, Sweep
 
+from ..sgd import numba_vectors as sgd
 from . import _numba_tasks as tasks
-from .op import LinearProblem
+from .op import LinearProblem, LinearSGDProblem
 
 OUTPUTS = 24  # of a forward task: their weights of one chunk fill a part of the second cache
 DEEP = 1024  # inputs of a chunk, where several tiles of rows share the weights
 FULL = 8  # rows of x from which on they are laid across the lanes
 MANY = 32  # rows of dy from which on it pays to cut weights into strips for all of them
-DEEP_ACROSS, ACROSS = 1024, 5  # inputs of a chunk, and tiles of outputs in a task
+DEEP_ACROSS, ACROSS = 512, 5  # inputs of a chunk, and tiles of outputs in a task
+# Rows of weights read side by side: they are often a multiple of 4 KiB apart, and then share a set
+# of the first cache, which holds 8 or 12 lines.
+STREAMS = 10
 FEW, FACTORS = 4, 8  # rows of dy that are kept in registers, a few of their elements at a time
 SWEPT = 1024  # inputs of a task for few rows
 TILES = 16  # of rows of dweight in a task
@@ -84,7 +88,7 @@ def _forward(problem: LinearProblem, level: str) -> Work:
 @lru_cache(CACHED)
 def _forward_across(problem: LinearProblem, level: str) -> Work:
     lanes = cpu.lanes_for(problem.n)
-    high = min(problem.o, cpu.rows_for(lanes))
+    high = min(problem.o, cpu.rows_for(lanes), STREAMS)
     block = ACROSS * high if problem.o > ACROSS * high else ceil(problem.o / high / 2) * high
     bound = tasks.forward_across.bind(
         rows=problem.n,
@@ -237,11 +241,12 @@ def weight_workspace(problem: LinearProblem) -> int:
 
 
 @lru_cache(CACHED)
-def _weight_gradient(problem: LinearProblem, level: str) -> Work:
+def _weight_gradient(problem: LinearProblem, level: str, task: Task, **more: int) -> Work:
     rows, strips = _rows(problem, problem.o)
     block, high = _block(problem.i), TILES * rows.step
     parts = ceil(problem.i / block)
-    bound = tasks.weight_gradient.bind(
+    bound = task.bind(
+        **more,
         rows=problem.n,
         inputs=problem.i,
         outputs=problem.o,
@@ -256,10 +261,26 @@ def _weight_gradient(problem: LinearProblem, level: str) -> Work:
     return parts * ceil(problem.o / high), bound
 
 
-def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
-    """Fill ``dweight``, each element once."""
-    (count, bound), memory = _weight_gradient(problem, cpu.level()), work.view(np.float32)
-    rows, strips = _rows(problem, problem.o)
+def _operands(problem: LinearProblem, x: Any, dy: Any, work: Any) -> dict[str, Any]:
+    """x in strips and dy in panels, in the workspace."""
+    memory, (rows, strips) = work.view(np.float32), _rows(problem, problem.o)
     _panels(x, strips.step, memory)
     _panels(dy, rows.step, memory[x.size :])
-    bound.each(count, x=memory, slope=memory[x.size :], dweight=dweight)
+    return {"x": memory, "slope": memory[x.size :]}
+
+
+def weight_gradient(problem: LinearProblem, dweight: Any, x: Any, dy: Any, work: Any) -> None:
+    """Fill ``dweight``, each element once."""
+    count, bound = _weight_gradient(problem, cpu.level(), tasks.weight_gradient)
+    bound.each(count, **_operands(problem, x, dy, work), dweight=dweight)
+
+
+def weight_step(
+    problem: LinearSGDProblem, weight: Any, velocity: Any, x: Any, dy: Any, lr: Any, work: Any
+) -> None:
+    """Take a step of SGD; the gradient goes to no memory."""
+    step = sgd.formula(problem.form, problem.nesterov, velocity is not None).tile.address
+    count, bound = _weight_gradient(problem, cpu.level(), tasks.weight_step, step=step)
+    rates = sgd.rates(problem.step, lr)
+    given = {"weight": weight, "velocity": velocity, "rates": rates}
+    bound.each(count, **_operands(problem, x, dy, work), **given)

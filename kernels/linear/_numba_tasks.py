@@ -1,6 +1,9 @@
 """The loops of the CPU's matrix products around their tiles. Fields: addresses, counts, bytes."""
 
-from gpuconv.cpu.jit import call, floats, task
+from gpuconv.cpu.jit import call, floats, stack, task
+
+PIECE, TALLEST = 256, 32  # inputs and outputs of a weight gradient that is used up at once
+BYTES = 4 * PIECE * TALLEST
 
 
 @task(
@@ -144,3 +147,33 @@ def weight_gradient(g, i):
                 at, add = 4 * m, 1 if m > 0 else 0
                 depth = min(g.chunk, g.rows - m)
                 call(tile, (a + at * high, 4 * high, b + at * lanes, c, row, add, depth))
+
+
+@task(
+    "x slope weight velocity rates rows inputs outputs  tile last_tile corner last_corner "
+    "high lanes  block parts block_out chunk  step"
+)
+def weight_step(g, i):
+    """The same, but ``step`` takes each piece of the gradient while it is in the first cache."""
+    first, row = i % g.parts * g.block, 4 * g.inputs
+    last = min(first + g.block, g.inputs)
+    start, piece = i // g.parts * g.block_out, stack(BYTES)
+    for o in range(start, min(start + g.block_out, g.outputs), g.high):
+        high = min(g.high, g.outputs - o)
+        short, a = high < g.high, g.slope + 4 * o * g.rows
+        for begin in range(first, last, PIECE):
+            end = min(begin + PIECE, last)
+            for k in range(begin, end, g.lanes):
+                tile = g.last_tile if short else g.tile
+                if k + g.lanes > g.inputs:
+                    tile = g.last_corner if short else g.corner
+                lanes = min(g.lanes, g.inputs - k)
+                b, c = g.x + 4 * k * g.rows, piece + 4 * (k - begin)
+                for m in range(0, g.rows, g.chunk):
+                    at, add = 4 * m, 1 if m > 0 else 0
+                    depth = min(g.chunk, g.rows - m)
+                    call(tile, (a + at * high, 4 * high, b + at * lanes, c, 4 * PIECE, add, depth))
+            for r in range(high):
+                at, slope = (o + r) * row + 4 * begin, piece + 4 * PIECE * r
+                w, v = g.weight + at, g.velocity + at
+                call(g.step, (w, slope, v, 0, w, v, 0, g.rates, 0, end - begin))

@@ -4,7 +4,8 @@ Idea: weights are read where they lie, and once, by the forward pass: for a few 
   products with rows of weight; for more of them the batch lies across the lanes of a vector, which
   every weight multiplies as a whole, and y is transposed at the end; so is dx, unless its rows are
   few, or so many that it pays to cut weight into strips of a vector's width on the way. dweight is
-  written where it lies, along its rows; x and dy, small beside it, are cut beforehand.
+  written where it lies, along its rows; x and dy, small beside it, are cut beforehand. A step of
+  SGD is taken on each piece of dweight while that is in the first cache: memory never sees it.
 Takes: float32, every shape.
 
 Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), for the blocks;
@@ -15,9 +16,7 @@ from gpuconv.cpu import host
 from gpuconv.device import Device
 
 from .._cpu_cost import arithmetic
-from .op import LinearProblem, linear, linear_input, linear_weight
-
-RATE = 8e10  # FLOPs a second of one core
+from .op import LinearProblem, linear, linear_input, linear_sgd, linear_weight
 
 
 def _refuses(problem: LinearProblem, device: Device) -> str | None:
@@ -50,7 +49,7 @@ def _weight_workspace(problem: LinearProblem, device: Device) -> int:
     precisions=("fp32",),
     refuses=_refuses,
     workspace=_forward_workspace,
-    cost=arithmetic(linear, "numba", RATE),
+    cost=arithmetic(linear, "numba", "rows"),
 )
 def forward(outs, ins, problem, work):
     """y = x @ weight^T + bias, with ReLU before y is stored."""
@@ -67,7 +66,7 @@ def forward(outs, ins, problem, work):
     records=True,
     precisions=("fp32",),
     workspace=_input_workspace,
-    cost=arithmetic(linear_input, "numba", RATE),
+    cost=arithmetic(linear_input, "numba", "rows"),
 )
 def input_gradient(outs, ins, problem, work):
     """dx = dy @ weight."""
@@ -84,7 +83,7 @@ def input_gradient(outs, ins, problem, work):
     records=True,
     precisions=("fp32",),
     workspace=_weight_workspace,
-    cost=arithmetic(linear_weight, "numba", RATE),
+    cost=arithmetic(linear_weight, "numba", "rows"),
 )
 def weight_gradient(outs, ins, problem, work):
     """dweight = dy^T @ x."""
@@ -95,3 +94,20 @@ def weight_gradient(outs, ins, problem, work):
         run.weight_gradient(problem, dweight, x, dy, work)
     else:
         host(dweight.fill, 0)
+
+
+@linear_sgd.kernel(
+    "tiled",
+    backend="numba",
+    records=True,
+    precisions=("fp32",),
+    refuses=lambda problem, device: None if problem.n else "has no rows to add up",
+    workspace=_weight_workspace,
+    cost=arithmetic(linear_sgd, "numba", "rows"),
+)
+def step(outs, ins, problem, work):
+    """dweight = dy^T @ x, piece by piece; the bits are those of linear_weight and sgd."""
+    from . import _numba_run as run
+
+    (weight, velocity), (x, dy, lr) = outs, ins
+    run.weight_step(problem, weight, velocity, x, dy, lr, work)

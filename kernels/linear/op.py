@@ -1,4 +1,4 @@
-"""linear, linear_input (data gradient), linear_weight (weight gradient): declarations."""
+"""linear, linear_input (data gradient), linear_weight (weight gradient), linear_sgd: declared."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpuconv.problem import Problem
+from gpuconv.random import Stream
 from gpuconv.registry import LINEAR, Op
 from gpuconv.shapes import Shape
+
+from ..sgd import op as sgd
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,69 @@ def reference_weight(problem: LinearProblem, x: np.ndarray, dy: np.ndarray) -> n
     return dweight
 
 
+@dataclass(frozen=True)
+class LinearSGDProblem(LinearProblem):
+    """A weight gradient, and the step of SGD that it is for; see the op sgd."""
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    form: str = "torch"
+
+    def shapes(self) -> dict[str, Shape]:
+        """Shapes of x, dy, weight, velocity and the learning rate."""
+        return {**super().shapes(), "velocity": (self.o, self.i), "lr": ()}
+
+    @property
+    def gradient(self) -> LinearProblem:
+        """The weight gradient alone."""
+        return LinearProblem(self.n, self.i, self.o, dtype=self.dtype, precision=self.precision)
+
+    @property
+    def step(self) -> sgd.SGDProblem:
+        """The step alone, of the flat weight."""
+        options = self.momentum, self.weight_decay, self.nesterov, self.form
+        return sgd.SGDProblem(self.o * self.i, *options, dtype=self.dtype, precision=self.precision)
+
+
+def _stepped(made: tuple, problem: LinearSGDProblem) -> tuple:
+    """Flat arrays of a step in the weight's shape."""
+    return tuple(None if a is None else a.reshape(problem.o, problem.i) for a in made)
+
+
+def _flat(array: np.ndarray | None) -> np.ndarray | None:
+    return None if array is None else array.reshape(-1)
+
+
+def reference_sgd(
+    problem: LinearSGDProblem,
+    x: np.ndarray,
+    dy: np.ndarray,
+    lr: np.ndarray,
+    weight: np.ndarray,
+    velocity: np.ndarray | None,
+) -> tuple:
+    """The references of linear_weight and sgd, one after the other."""
+    slope = reference_weight(problem, x, dy).reshape(-1)
+    made = sgd.reference(problem.step, slope, lr, weight.reshape(-1), _flat(velocity))
+    return _stepped(made, problem)
+
+
+def scale_sgd(
+    problem: LinearSGDProblem,
+    outs: tuple,
+    x: np.ndarray,
+    dy: np.ndarray,
+    lr: np.ndarray,
+    weight: np.ndarray,
+    velocity: np.ndarray | None,
+) -> tuple:
+    """That of sgd, for the gradient of absolute values."""
+    slope = reference_weight(problem, np.abs(x), np.abs(dy)).reshape(-1)
+    made = sgd.scale(problem.step, (), slope, lr, weight.reshape(-1), _flat(velocity))
+    return _stepped(made, problem)
+
+
 def _flops(problem: LinearProblem) -> int:
     return 2 * problem.n * problem.i * problem.o
 
@@ -72,6 +138,21 @@ def forward_cases() -> Iterator[LinearProblem]:
     """The cases, the first one with the ReLU epilogue as well."""
     yield replace(next(cases()), epilogue="relu")
     yield from cases()
+
+
+def sgd_cases() -> Iterator[LinearSGDProblem]:
+    """The forms of a step; sizes of less than a tile, and of more."""
+    yield LinearSGDProblem(3, 5, 7)
+    yield LinearSGDProblem(1, 1, 1, 0.9)
+    yield LinearSGDProblem(0, 4, 3, 0.9, 0.1)
+    for form in sgd.FORMS:
+        yield LinearSGDProblem(17, 33, 9, 0.9, 5e-4, form=form)
+        yield LinearSGDProblem(2, 70, 31, 0.9, 5e-4, True, form)
+
+
+def draw(problem: LinearSGDProblem, name: str, stream: Stream) -> np.ndarray | None:
+    """A learning rate that is no power of two."""
+    return np.asarray(0.013) if name == "lr" else None
 
 
 linear = Op(
@@ -103,4 +184,16 @@ linear_weight = Op(
     cases=cases,
     scale=LINEAR,
     flops=_flops,
+)
+linear_sgd = Op(
+    "linear_sgd",
+    LinearSGDProblem,
+    ins=("x", "dy", "lr"),
+    outs=("weight", "velocity?"),
+    updates=("weight", "velocity?"),
+    reference=reference_sgd,
+    cases=sgd_cases,
+    scale=scale_sgd,
+    flops=lambda problem: _flops(problem) + 6 * problem.i * problem.o,
+    draw=draw,
 )

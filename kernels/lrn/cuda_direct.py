@@ -6,6 +6,7 @@ from typing import Any
 from gpuconv.cuda import Source
 from gpuconv.device import Device
 
+from .._cost import SCALAR, streaming
 from .._cuda import Launcher, nbytes, typed
 from .op import LrnProblem, lrn, lrn_backward
 
@@ -23,7 +24,7 @@ def _numbers(run: Launcher, problem: LrnProblem) -> tuple:
     return tuple(run.real(value) for value in (problem.alpha, problem.beta, problem.k))
 
 
-@lrn.kernel("direct", backend="cuda")
+@lrn.kernel("direct", backend="cuda", cost=streaming(lrn, SCALAR))
 def forward(outs, ins, problem, work):
     """y = x d^-beta."""
     run = Launcher(SOURCE, problem)
@@ -35,7 +36,9 @@ def _workspace(problem: LrnProblem, device: Device) -> int:
     return nbytes(problem, prod(problem.spec("x")[0]))
 
 
-@lrn_backward.kernel("direct", backend="cuda", workspace=_workspace)
+@lrn_backward.kernel(
+    "direct", backend="cuda", workspace=_workspace, cost=streaming(lrn_backward, SCALAR)
+)
 def backward(outs, ins, problem, work):
     """dx holds dy d^-beta until the windows' pulls are taken from it."""
     (dx,), (dy, x) = outs, ins

@@ -5,6 +5,7 @@ from typing import Any
 from gpuconv.cuda import Source
 from gpuconv.device import Device
 
+from .._cost import SCALAR, streaming
 from .._cuda import Launcher
 from .op import PadProblem, pad, pad_backward
 
@@ -45,14 +46,16 @@ def _launcher(problem: PadProblem) -> tuple[Launcher, Any]:
     return run, run.struct(axes=len(axes), **fields)
 
 
-@pad.kernel("direct", backend="cuda", refuses=_refuses)
+@pad.kernel("direct", backend="cuda", refuses=_refuses, cost=streaming(pad, SCALAR))
 def forward(outs, ins, problem, work):
     """y = x inside, the value in the border."""
     run, shape = _launcher(problem)
     run.each("pad", outs[0].size, *outs, *ins, run.real(problem.value), shape)
 
 
-@pad_backward.kernel("direct", backend="cuda", refuses=_refuses)
+@pad_backward.kernel(
+    "direct", backend="cuda", refuses=_refuses, cost=streaming(pad_backward, SCALAR)
+)
 def backward(outs, ins, problem, work):
     """dx = dy inside."""
     run, shape = _launcher(problem)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from .._cpu_cost import streaming
 from .op import pad, pad_backward
 
 
-@pad.kernel("slice", backend="numpy")
+@pad.kernel("slice", backend="numpy", cost=streaming(pad, "numpy"))
 def forward(outs, ins, problem, work):
     """y = value, then y[inside] = x."""
     (y,), (x,) = outs, ins
@@ -13,7 +14,7 @@ def forward(outs, ins, problem, work):
     y[problem.inside] = x
 
 
-@pad_backward.kernel("slice", backend="numpy")
+@pad_backward.kernel("slice", backend="numpy", cost=streaming(pad_backward, "numpy"))
 def backward(outs, ins, problem, work):
     """dx = dy[inside]."""
     (dx,), (dy,) = outs, ins

@@ -7,6 +7,7 @@ from gpuconv.cuda import Source
 from gpuconv.device import Device
 
 from .. import _cuda
+from .._cost import SCALAR, streaming
 from .._cuda import Launcher, ceil_div, nbytes, partials, typed
 from .op import PreluProblem, prelu, prelu_backward
 
@@ -43,14 +44,16 @@ def _launcher(problem: PreluProblem) -> tuple[Launcher, Any]:
     )
 
 
-@prelu.kernel("direct", backend="cuda")
+@prelu.kernel("direct", backend="cuda", cost=streaming(prelu, SCALAR))
 def forward(outs, ins, problem, work):
     """y = weight[c] * x where x <= 0, else x."""
     run, shape = _launcher(problem)
     run.each("prelu", outs[0].size, *outs, *ins, shape)
 
 
-@prelu_backward.kernel("direct", backend="cuda", workspace=_workspace)
+@prelu_backward.kernel(
+    "direct", backend="cuda", workspace=_workspace, cost=streaming(prelu_backward, SCALAR)
+)
 def backward(outs, ins, problem, work):
     """dx, and the partial sums of dweight in the same launch; then the slices in order."""
     dx, dweight = outs

@@ -17,7 +17,7 @@ def forward(outs, ins, problem, work):
     np.maximum(x, 0, out=y)
 
 
-@relu_backward.kernel("masked", backend="numpy", cost=streaming(relu_backward, "numpy", 4.0))
+@relu_backward.kernel("masked", backend="numpy", cost=streaming(relu_backward, "numpy", 1.5))
 def backward(outs, ins, problem, work):
     """dx = dy & (all bits where not (y <= 0), else none)."""
     (dx,), (dy, y) = outs, ins

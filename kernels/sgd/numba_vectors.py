@@ -3,14 +3,16 @@
 from functools import cache
 from typing import Any
 
-from gpuconv.cpu import Pointwise
+import numpy as np
+
+from gpuconv.cpu import Pointwise, host
 
 from .._cpu_cost import streaming
 from .op import SGDProblem, sgd
 
 
 @cache
-def _step(form: str, nesterov: bool, moves: bool) -> Pointwise:
+def formula(form: str, nesterov: bool, moves: bool) -> Pointwise:
     """One step's formula; see the reference."""
     paper = form == "paper"
 
@@ -27,11 +29,23 @@ def _step(form: str, nesterov: bool, moves: bool) -> Pointwise:
     return Pointwise(step, 3 if moves else 2, 3)
 
 
-@sgd.kernel("vectors", backend="numba", precisions=("fp32",), cost=streaming(sgd, "numba"))
+def rates(problem: SGDProblem, lr: np.ndarray) -> np.ndarray:
+    """The formula's scalars; a recording reads the learning rate anew each time."""
+    made = np.array((0, problem.momentum, problem.weight_decay), np.float32)
+    host(made.__setitem__, 0, lr)
+    return made
+
+
+@sgd.kernel(
+    "vectors",
+    backend="numba",
+    precisions=("fp32",),
+    cost=streaming(sgd, "numba"),
+    records=True,
+)
 def run(outs, ins, problem: SGDProblem, work):
     """One step of either form."""
     (parameter, velocity), (gradient, lr) = outs, ins
     arrays = [a for a in (parameter, velocity) if a is not None]
-    step = _step(problem.form, problem.nesterov, velocity is not None)
-    rates = float(lr), problem.momentum, problem.weight_decay
-    step(arrays, (parameter, gradient, *arrays[1:]), *rates)
+    step = formula(problem.form, problem.nesterov, velocity is not None)
+    step.launch(arrays, (parameter, gradient, *arrays[1:]), rates(problem, lr))

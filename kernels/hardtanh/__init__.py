@@ -1,0 +1,1 @@
+"""Clamping between two bounds, as in ReLU6, and its gradient."""
