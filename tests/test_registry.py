@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from gpuconv import kernel_files, ops, problem, registry
+from gpuconv import kernel_files, ops, registry
 from gpuconv.device import CPU
 from gpuconv.errors import KernelError, OptionError
-from gpuconv.limits import PRECISIONS, limits
+from gpuconv.limits import limits
 from gpuconv.problem import Problem
 from gpuconv.registry import Op, choose
 
@@ -226,40 +226,6 @@ def test_a_familys_kernels_are_found_and_a_missing_package_is_named(tmp_path, mo
     assert str(caught.value).endswith(f"registered: numpy:plain (not loaded: {needs})")
     for name in set(sys.modules) - before:
         monkeypatch.delitem(sys.modules, name)
-
-
-# Problems
-
-
-@pytest.mark.parametrize(
-    ("given", "precision"),
-    [({}, "fp32"), ({"dtype": "float64"}, "fp64"), ({"precision": "tf32"}, "tf32")],
-)
-def test_precision_is_the_dtypes_unless_said(given, precision):
-    assert Vector(**given).precision == precision
-
-
-def test_astype_goes_back_to_the_dtypes_own_precision():
-    assert Vector(precision="tf32").astype("float64") == Vector(dtype="float64")
-    assert Vector(dtype="float64", size=5).astype("float32") == Vector(size=5)
-
-
-def test_eps_and_tiny_are_numpys():
-    for dtype in ("float32", "float64"):
-        problem = Vector(dtype=dtype)
-        assert problem.eps == np.finfo(dtype).eps
-        assert problem.tiny == np.finfo(dtype).tiny
-
-
-def test_every_precision_has_its_numbers():
-    assert set(problem.EPS) == set(problem.TINY) == {"fp64", *PRECISIONS}
-
-
-def test_spec_knows_gradients_and_other_dtypes():
-    problem = Vector(dtype="float64", size=2)
-    assert problem.spec("x") == problem.spec("dx") == ((2,), "float64")
-    assert problem.spec("y") == ((2,), "int32")
-    assert str(problem) == "dtype=float64 epilogue= size=2"
 
 
 def test_bytes_counts_every_array_once(op):
