@@ -8,6 +8,7 @@ import gpuconv as gcv
 from gpuconv.errors import OptionError
 from gpuconv.layers import Conv2d, Flatten, Linear, MaxPool2d, MSELoss, ReLU
 from gpuconv.layers.init import Constant, Normal
+from gpuconv.training import early
 from gpuconv.training.health import Watch
 
 DIGITS = gcv.data.mnist("train")
@@ -62,6 +63,20 @@ def test_a_step_that_explodes_is_told():
     found = told(Flatten(), Linear(784, 10, weight_init=Normal(1e-3)), lr=0.4, steps=5)
     assert [(each.layer, "explodes" in each.seen) for each in found] == [("1", True)]
     assert "--clip-norm" in found[0].advice
+
+
+def test_gradients_that_are_not_kept_are_asked_for(monkeypatch):
+    monkeypatch.setattr(early, "LARGE", 1000)
+    with gcv.limits(plan=dict.fromkeys(("linear", "linear_weight", "linear_sgd", "sgd"), "numba")):
+        found, tiny = [], Linear(784, 10, weight_init=Normal(1e-3))
+        net = gcv.Sequential(Flatten(), tiny)
+        teacher = gcv.Trainer(net, gcv.SGD(net.parameters(), 1e-12), read_every=1)
+        teacher.callbacks += [lambda state: kept.append(tiny.weight.grad is not None)]
+        teacher.callbacks += [Watch(found.append, first=3)]
+        kept: list[bool] = []
+        teacher.fit(FEW, 1, 8, max_steps=6)
+    assert kept == [False, False, False, True, False, False, False]
+    assert [each.layer for each in found] == ["1"]
 
 
 def test_a_training_that_learns_is_left_in_peace():
