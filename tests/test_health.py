@@ -46,15 +46,6 @@ def test_dead_rectifiers_are_told_with_their_layer():
     assert [each.layer for each in found].count("1") == 1
 
 
-def test_a_large_layer_is_looked_at_though_its_gradient_is_not_kept(monkeypatch):
-    monkeypatch.setattr(early, "LARGE", 1000)
-    kernels = dict.fromkeys(("linear", "linear_weight", "linear_sgd", "sgd"), "numba")
-    hidden = Linear(784, 16, bias_init=Constant(-1e4))
-    with gcv.limits(plan=kernels):
-        found = told(Flatten(), hidden, ReLU(), Linear(16, 10), read_every=2)
-    assert "1" in [each.layer for each in found if "rectifiers" in each.seen]
-
-
 def test_a_gradient_that_vanishes_is_told():
     deep = [layer for _ in range(3) for layer in (Linear(32, 32, weight_init=Normal(1e-3)), ReLU())]
     found = told(Flatten(), Linear(784, 32), ReLU(), *deep, Linear(32, 10), lr=1e-3)
@@ -72,6 +63,20 @@ def test_a_step_that_explodes_is_told():
     found = told(Flatten(), Linear(784, 10, weight_init=Normal(1e-3)), lr=0.4, steps=5)
     assert [(each.layer, "explodes" in each.seen) for each in found] == [("1", True)]
     assert "--clip-norm" in found[0].advice
+
+
+def test_gradients_that_are_not_kept_are_asked_for(monkeypatch):
+    monkeypatch.setattr(early, "LARGE", 1000)
+    with gcv.limits(plan=dict.fromkeys(("linear", "linear_weight", "linear_sgd", "sgd"), "numba")):
+        found, tiny = [], Linear(784, 10, weight_init=Normal(1e-3))
+        net = gcv.Sequential(Flatten(), tiny)
+        teacher = gcv.Trainer(net, gcv.SGD(net.parameters(), 1e-12), read_every=1)
+        teacher.callbacks += [lambda state: kept.append(tiny.weight.grad is not None)]
+        teacher.callbacks += [Watch(found.append, first=3)]
+        kept: list[bool] = []
+        teacher.fit(FEW, 1, 8, max_steps=6)
+    assert kept == [False, False, False, True, False, False, False]
+    assert [each.layer for each in found] == ["1"]
 
 
 def test_a_training_that_learns_is_left_in_peace():

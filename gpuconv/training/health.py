@@ -57,8 +57,7 @@ class Watch:
         self.tell = tell or _log
         self.next = self.first = integer(first, "Watch: first", 1)
         self._losses: deque[float] = deque(maxlen=_RECENT)
-        self._lr = 0.0
-        self._early: bool | None = None  # whether the trainer takes steps early
+        self._lr, self._early = 0.0, False
         self._told: set[tuple[str, str]] = set()
 
     def __call__(self, state: State) -> None:
@@ -66,23 +65,24 @@ class Watch:
             return
         self._losses.extend(state.losses)
         self._lr = max(self._lr, state.lr)  # the end of a schedule is small on purpose
-        if state.step >= self.next:
-            while self.next <= state.step:
-                self.next *= 2
-            for kind, finding in self._look(state):
-                if (kind, finding.layer) not in self._told:
-                    self._told.add((kind, finding.layer))
-                    self.tell(finding)
-        self._ask(state)
+        if state.step < self.next or self._asks(state):
+            return
+        while self.next <= state.step:
+            self.next *= 2
+        for kind, finding in self._look(state):
+            if (kind, finding.layer) not in self._told:
+                self._told.add((kind, finding.layer))
+                self.tell(finding)
 
-    def _ask(self, state: State) -> None:
-        """Have the steps before a look keep the gradients of large weights: the bits are the same.
-
-        Else they are not kept (early.py).
-        """
+    def _asks(self, state: State) -> bool:
+        """Whether gradients are not kept (early.py) and the next steps are asked to keep them."""
         step = state.trainer.step
-        self._early = step.early if self._early is None else self._early
-        step.early = self._early and state.step + len(state.losses) < self.next
+        parameters = state.trainer.net.parameters()
+        if step.early and any(p.trainable and p.grad is None for p in parameters):
+            step.early, self._early = False, True
+            return True
+        step.early, self._early = step.early or self._early, False
+        return False
 
     def _look(self, state: State) -> list[tuple[str, Finding]]:
         weights = _weights(state.trainer.net)
