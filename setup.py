@@ -13,7 +13,7 @@ setup(
     package_dir=BESIDE,
     package_data={
         "gpuconv": ["py.typed"],
-        "gpuconv.benchmarks": ["*.json", "results/*.json", "results/*.jsonl"],
+        "gpuconv.benchmarks": ["*.json", "results/*.json", "results/*.jsonl", "**/*.cu"],
         "gpuconv.data": ["digits/*"],
         "gpuconv.emulator": ["include/*.h", "runtime/*.cpp", "runtime/*.h"],
         "gpuconv.plans": ["*.json"],

@@ -63,11 +63,11 @@ class Row:
 
 
 def rows(problem: Conv2dProblem) -> Iterator[Row]:
-    """A row for every CUDA kernel of the three ops that takes the problem."""
+    """A row for every CUDA kernel of the three ops that takes the problem, variants aside."""
     for op in map(registry.get_op, OPS):
         for kernel in sorted(op.kernels(), key=lambda kernel: -kernel.rank):
             taken = kernel.objection(problem, EMULATED, current_limits()) is None
-            if kernel.backend == "cuda" and taken:
+            if kernel.backend == "cuda" and taken and not kernel.variant_of:
                 yield Row(op, kernel, problem, tuple(launches(op, kernel, problem)))
 
 

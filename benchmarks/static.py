@@ -39,6 +39,7 @@ class Build:
     threads: dict[str, int] = field(default_factory=dict)  # of a block, by entry
     dynamic: dict[str, int] = field(default_factory=dict)  # shared bytes of a block, at most
     archs: set[tuple[str, ...]] = field(default_factory=set)  # what each of its kernels declares
+    variant: bool = True  # none of its kernels is an algorithm's first
 
     @property
     def name(self) -> str:
@@ -54,6 +55,7 @@ class Build:
     def note(self, launch: Launch, kernel: registry.Kernel) -> None:
         """Remember the largest block that an entry was launched with, and for which GPUs."""
         self.archs.add(kernel.archs)
+        self.variant = self.variant and bool(kernel.variant_of)
         entry, threads = launch.function.entry, launch.block[0]
         self.threads[entry] = max(threads, self.threads.get(entry, 0))
         self.dynamic[entry] = max(launch.shared_mem, self.dynamic.get(entry, 0))

@@ -76,5 +76,6 @@ def test_static_figures_never_stand_beside_times():
     cells = "<td>7</td><td>256</td><td>40</td><td>8</td><td>1,024</td><td>25</td><td>4</td>"
     assert cells + "<td>1.5</td>" in part
     assert "refuses: is &lt;shy&gt;" in part
+    assert page(replace(result(*ROWS), static=[*rows, *rows])) == text  # of several batches
     assert not re.search(r"\bms\b", part)
     assert "cuda:direct" not in text.replace(part, "")

@@ -86,6 +86,12 @@ def test_onnxruntime_has_no_training():
     assert whole.lacking("onnxruntime", LENET).note == "has no training"
 
 
+def test_onnxruntimes_memory_would_be_that_of_the_export(monkeypatch):
+    monkeypatch.setattr(whole, "find_spec", lambda package: True)
+    ((_, found),) = whole.memory(Work("lenet5", 2, False), 1, ["onnxruntime"])
+    assert (found.state, found.peak) == (figures.REFUSED, None)
+
+
 def test_memory_is_told_in_bytes_and_against_ours(monkeypatch):
     held = {OURS: 2 << 20, BASELINE: 1 << 20}
     outcome = {name: whole.Outcome(peak=peak) for name, peak in held.items()}

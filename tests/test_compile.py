@@ -30,6 +30,11 @@ def test_sources_stay_portable(path):
     assert re.search(r"(?i)takes: ", text)
 
 
+def test_inline_ptx_stands_in_one_header():
+    headers = sorted((ROOT / "kernels").rglob("*.cuh"))
+    assert [name(h) for h in headers if re.search(r"\basm\b", h.read_text())] == ["kernels/ptx.cuh"]
+
+
 @pytest.fixture
 def source(tmp_path):
     def made(text):

@@ -29,10 +29,18 @@ from gpuconv.random import Stream, philox4x32
 
 KERNELS = Path(shared.__file__).parent
 KNOWN = [(op, k) for op in registry.ops().values() for k in op.kernels() if k.backend == "cuda"]
-NAMES = [f"{op.name}-{kernel.algorithm}" for op, kernel in KNOWN]
+
+
+def late(kernel):
+    """A variant has its algorithm's code: CI looks at it."""
+    return [pytest.mark.slow] if kernel.variant_of else []
+
 
 pytestmark = pytest.mark.emulated
-every_kernel = pytest.mark.parametrize(("op", "kernel"), KNOWN, ids=NAMES)
+every_kernel = pytest.mark.parametrize(
+    ("op", "kernel"),
+    [pytest.param(op, k, id=f"{op.name}-{k.algorithm}", marks=late(k)) for op, k in KNOWN],
+)
 
 
 def _battery(op, kernel):
@@ -110,11 +118,15 @@ def test_the_launcher_takes_the_width_that_the_shapes_ask_for():
 
 
 DENSE = Conv2dProblem(1, 64, 9, 9, 4, 3, 3)
-CONVOLUTIONS = [k for op, k in KNOWN if op.name == "conv2d" and not k.refuses(DENSE, EMULATED)]
+CONVOLUTIONS = [
+    pytest.param(k, id=k.algorithm, marks=late(k))
+    for op, k in KNOWN
+    if op.name == "conv2d" and not k.refuses(DENSE, EMULATED)
+]
 
 
 @pytest.mark.parametrize("channels", [64, 512])
-@pytest.mark.parametrize("kernel", CONVOLUTIONS, ids=lambda kernel: kernel.algorithm)
+@pytest.mark.parametrize("kernel", CONVOLUTIONS)
 def test_a_long_sum_of_positive_terms_stays_accurate(kernel, channels):
     stream = Stream(1)
     x = stream.uniform((1, channels, 9, 9)).astype(np.float32)

@@ -105,6 +105,15 @@ def test_functions_and_layers_backward_name_the_way_in():
             attempt()
 
 
+@pytest.mark.parametrize(
+    "given", [[[1.0]], None, Foreign(np.ones((1, 1))), np.ma.masked_array(np.ones((1, 1)))]
+)
+def test_a_value_is_an_array_of_a_device(given):
+    layer = Linear(1, 1)
+    with pytest.raises(DeviceError, match=r"Parameter: value is a .*gpuconv.asarray"):
+        layer.weight.value = given
+
+
 def test_an_input_that_wants_a_gradient_is_told_to_detach():
     tensor = Foreign(numbers())
     tensor.requires_grad = True

@@ -7,9 +7,10 @@ from gpuconv import battery, device, formats, registry
 
 
 def _tier(kernel, problem):
-    """A simulator in Python is slow, and a Numba kernel's code is the same in either dtype."""
+    """A simulator in Python is slow, and a Numba kernel's code is the same in either dtype; so is a
+    variant's."""
     late = kernel.backend == "numba_cuda" and problem.dtype == "float64"
-    return [pytest.mark.slow] if late else []
+    return [pytest.mark.slow] if late or kernel.variant_of else []
 
 
 def _cases(op, kernel):

@@ -67,13 +67,6 @@ def test_the_place_is_that_in_the_outermost_net():
     np.testing.assert_array_equal(inner[0].weight.value, flat[1].weight.value)
 
 
-@pytest.mark.parametrize("given", [[[1.0]], None, np.ma.masked_array(np.ones((1, 1)))])
-def test_a_value_is_an_array_of_a_device(given):
-    layer = Linear(1, 1)
-    with pytest.raises(DeviceError, match=r"Parameter: value is a .*gpuconv.asarray"):
-        layer.weight.value = given
-
-
 def test_a_value_that_was_read_stays_when_its_net_grows():
     layer = Linear(3, 3)
     value = layer.weight.value.copy()

@@ -45,7 +45,13 @@ def usual(build):
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("build", list(filter(usual, BUILDS)), ids=lambda b: b.name)
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(b, id=b.name, marks=[pytest.mark.slow] if b.variant else [])
+        for b in filter(usual, BUILDS)
+    ],
+)
 def test_static_figures(build):
     holds(build, [static.LOOP_ARCH])
 

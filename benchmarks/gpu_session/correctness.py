@@ -1,6 +1,5 @@
 """Are the kernels right here? The battery; the same bits as the emulated GPU; instructions."""
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice, product
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv import battery, cuda, emulator, registry
+from gpuconv import battery, emulator, registry
 from gpuconv.battery import BatteryError
 from gpuconv.device import EMULATED
 from gpuconv.errors import KernelError
@@ -16,7 +15,7 @@ from gpuconv.limits import current_limits
 from gpuconv.problem import Problem
 from gpuconv.registry import Kernel, Op
 
-from ..static import builds
+from .instructions import conformance
 from .items import Item, Session, Unavailable
 
 Case = tuple[Problem, bool]
@@ -39,7 +38,7 @@ def items(session: Session) -> Iterator[Item]:
 
 def further(session: Session) -> Iterator[Item]:
     """Inline instructions; then a row for each kernel: against the emulated GPU."""
-    yield Item("instructions", "inline PTX", instructions)
+    yield Item("instructions", "inline PTX", partial(conformance, session.device))
     for op, kernel in kernels(session):
         key = f"{op.name} {kernel.name}"
         yield Item("against emulated", key, partial(against, session, op, kernel))
@@ -108,13 +107,3 @@ def _difference(
         bound = problem.eps * np.asarray(scale) + problem.tiny
         worst = max(worst, float(np.max(gap / bound, initial=0.0)))
     return same, worst
-
-
-def instructions() -> dict[str, Any]:
-    """Inline PTX has a twin on the host that the hardware must agree with, one by one."""
-    sources = [cuda.Source(path) for path in {build.path for build in builds()}]
-    files = {path for s in sources for path in (s.path, *s.headers.values())}
-    inline = sorted(p.name for p in files if re.search(r"\basm\b", p.read_text()))
-    if inline:
-        raise KernelError(f"inline PTX in {', '.join(inline)}: no conformance test covers it")
-    return {"sources": len(files), "with inline PTX": 0}

@@ -16,12 +16,18 @@ TEXTS = HEADS[:2]
 
 
 def static(rows: list[StaticRow]) -> str:
-    """A table for each op: a line for each launch of each kernel on each case."""
-    return "".join(_of_op(op, rows) for op in dict.fromkeys(row.op for row in rows))
+    """A table for each op: a line for each launch of each kernel on each case.
+
+    Rows are of one image, so that the cases of several batches have the same: one of them stands.
+    """
+    by_op: dict[str, dict[tuple, StaticRow]] = {}
+    for row in rows:
+        key = row.case, row.problem, row.kernel, row.number
+        by_op.setdefault(row.op, {}).setdefault(key, row)
+    return "".join(_of_op(op, list(found.values())) for op, found in by_op.items())
 
 
-def _of_op(op: str, rows: list[StaticRow]) -> str:
-    found = [row for row in rows if row.op == op]
+def _of_op(op: str, found: list[StaticRow]) -> str:
     arch = newest(found)
     heads = "".join(f"<th{' class=text' if h in TEXTS else ''}>{h}</th>" for h in HEADS)
     lines, before = [], None
@@ -45,10 +51,8 @@ def newest(rows: list[StaticRow]) -> str | None:
 
 def _line(row: StaticRow, arch: str | None, *, is_first: bool) -> str:
     case = escape(row.case) if is_first else ""
-    start = (
-        f"<tr{' class=first' if is_first else ''}><th title='{escape(row.problem, quote=True)}'>"
-        f"{case}</th><td class=text>{escape(row.kernel)}</td>"
-    )
+    about = f" class=first title='{escape(row.problem, quote=True)}'" if is_first else ""
+    start = f"<tr{about}><th>{case}</th><td class=text>{escape(row.kernel)}</td>"
     if not row.entry:
         note = escape(f"{row.state}: {row.note}")
         return f"{start}<td colspan={len(HEADS) - 1} class='note dim'>{note}</td></tr>"

@@ -20,7 +20,7 @@ _LABEL = re.compile(r"^(\.L_x_\d+):$")
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)\s*(.*?);")
 _TARGET = re.compile(r"`\((\.L_x_\d+)\)")
 _MATH = ("FFMA", "DFMA", "HMMA", "HGMMA")
-_LOADS = re.compile(r"(LDG|LDS)\.?")
+_LOADS = re.compile(r"(LDGSTS|LDG|LDS)(\.|\s|$)")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 Place = tuple[str, int]
+TWINS = "ptx.cuh"  # of inline PTX
 _OWN = Path(__file__).resolve().parent
 _LINE = re.compile(r"^(.*):(\d+)(?: \(discriminator \d+\))?$")
 
@@ -33,11 +34,16 @@ def place(library: Path, address: int) -> Place:
     return places(library, [address])[0] if address else ("?", 0)
 
 
-# Inlined code has several lines, the innermost first: the emulator's own are not the kernel's.
+def _is_ours(path: Path) -> bool:
+    return path.is_relative_to(_OWN) or path.name == TWINS
+
+
+# Inlined code has several lines, the innermost first: the emulator's own are not the kernel's, nor
+# are the twins of instructions.
 def _kernels_line(lines: Sequence[str]) -> Place:
     for line in lines:
         match = _LINE.match(line)
-        if match and not Path(match[1]).is_relative_to(_OWN) and match[1] != "??":
+        if match and match[1] != "??" and not _is_ours(Path(match[1])):
             name = "<source>" if match[1].endswith("<source>") else match[1]
             return name, int(match[2])
     return "?", 0

@@ -180,7 +180,7 @@ def _gradient_axis(problem: Conv2dProblem, axis: int, residue: int) -> Axis:
     size, outputs = ((problem.h, problem.p), (problem.w, problem.q))[axis]
     return Axis(
         size=size,
-        results=met.count,
+        results=met.places,
         first=met.first,
         step=problem.stride[axis],
         sources=outputs,

@@ -12,13 +12,13 @@ from .op import Conv2dProblem
 
 
 class Axis(NamedTuple):
-    """Inputs first, first + stride, ... (``count``); taps tap, tap + tap_step, ... (``taps``).
+    """Inputs first, first + stride, ... (``places``); taps tap, tap + tap_step, ... (``taps``).
 
     The first input meets the first tap at output ``window``, the next tap ``back`` outputs before.
     """
 
     first: int
-    count: int
+    places: int
     tap: int
     taps: int
     tap_step: int
@@ -37,7 +37,7 @@ def axis_of(problem: Conv2dProblem, axis: int, residue: int) -> Axis:
     tap = met[0] if met else 0
     return Axis(
         first=first,
-        count=max(0, ceil_div(size - first, stride)),
+        places=max(0, ceil_div(size - first, stride)),
         tap=tap,
         taps=ceil_div(kernel - tap, step) if met else 0,
         tap_step=step,

@@ -43,7 +43,7 @@ def _residues(problem: Conv2dProblem) -> Iterator[tuple[Gemm, Axis, Axis]]:
     for row in range(problem.stride[0]):
         for col in range(problem.stride[1]):
             down, across = axis_of(problem, 0, row), axis_of(problem, 1, col)
-            places = problem.n * down.count * across.count
+            places = problem.n * down.places * across.places
             depth = problem.kg * down.taps * across.taps
             yield Gemm(problem, problem.cg, places, depth, problem.groups), down, across
 

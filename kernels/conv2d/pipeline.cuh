@@ -33,6 +33,7 @@
 
 constexpr int STEP = 16;  // depths of a slab
 constexpr int CHUNK = 4;  // floats in 16 bytes
+constexpr int CHAIN = 32;  // slabs that are summed up before the sum is kept
 constexpr int OWN_ROWS = 8, WARP_ROWS = 8 * OWN_ROWS, WARP_COLS = 4 * OWN_COLS;
 static_assert(BLOCK == 32 * (TILE_ROWS / WARP_ROWS) * (TILE_COLS / WARP_COLS), "a warp each");
 
@@ -175,9 +176,10 @@ __device__ __forceinline__ void multiply(const float* a, const float* b, Results
     }
 }
 
-// The thread's results of `steps` slabs; call it from the whole block.
-template <class Left, class Right>
-__device__ __forceinline__ void product(Left& left, Right& right, int steps, Results& sum) {
+// Sums up `steps` slabs and has keep(sum, first, last) take what each CHAIN of them gives: a rounding
+// error grows with the length of a chain of additions. Call it from the whole block.
+template <class Left, class Right, class Keep>
+__device__ __forceinline__ void product(Left& left, Right& right, int steps, const Keep& keep) {
     constexpr int LEFT = TILE_ROWS * STEP, RIGHT = TILE_COLS * STEP;
     __shared__ __align__(128) float pipeline_left[STAGES * LEFT];
     __shared__ __align__(128) float pipeline_right[STAGES * RIGHT];
@@ -190,22 +192,27 @@ __device__ __forceinline__ void product(Left& left, Right& right, int steps, Res
         }
         commit_copies();
     }
+    int now = 0, next = STAGES - 1, step = 0;
+    do {
+        const int begin = step, end = steps - begin < CHAIN ? steps : begin + CHAIN;
+        Results sum;
 #pragma unroll
-    for (int i = 0; i < OWN_ROWS; ++i)
+        for (int i = 0; i < OWN_ROWS; ++i)
 #pragma unroll
-        for (int j = 0; j < OWN_COLS; ++j) sum[i][j] = 0;
-    int now = 0, next = STAGES - 1;
+            for (int j = 0; j < OWN_COLS; ++j) sum[i][j] = 0;
 #pragma unroll 1
-    for (int step = 0; step < steps; ++step) {
-        wait_for_copies<STAGES - 2>();
-        __syncthreads();
-        if (step + STAGES - 1 < steps) {
-            left.copy(pipeline_left + next * LEFT);
-            right.copy(pipeline_right + next * RIGHT);
+        for (; step < end; ++step) {
+            wait_for_copies<STAGES - 2>();
+            __syncthreads();
+            if (step + STAGES - 1 < steps) {
+                left.copy(pipeline_left + next * LEFT);
+                right.copy(pipeline_right + next * RIGHT);
+            }
+            commit_copies();  // an empty one too, so that the same count of groups is waited for
+            multiply<Left>(pipeline_left + now * LEFT, pipeline_right + now * RIGHT, sum);
+            now = now + 1 == STAGES ? 0 : now + 1;
+            next = next + 1 == STAGES ? 0 : next + 1;
         }
-        commit_copies();  // an empty one too, so that the same count of groups is waited for
-        multiply<Left>(pipeline_left + now * LEFT, pipeline_right + now * RIGHT, sum);
-        now = now + 1 == STAGES ? 0 : now + 1;
-        next = next + 1 == STAGES ? 0 : next + 1;
-    }
+        keep(sum, begin == 0, step == steps);
+    } while (step < steps);
 }
