@@ -16,7 +16,7 @@ from gpuconv import cpu
 
 from . import figures
 from .cpu_vs_peers import child, whole
-from .cpu_vs_peers.nets import OURS, Work
+from .cpu_vs_peers.nets import OURS, TORCH, Work
 from .figures import Row
 from .measure import timing_of
 from .process import Process
@@ -80,7 +80,7 @@ def _against_warm(found: list[Row]) -> list[Row]:
 def main(rival: str, threads: str, work: str) -> None:
     """What the process does: a step as soon as it is told, then the seconds that it took."""
     answers, sys.stdout = sys.stdout, sys.stderr
-    child.set_threads(int(threads), torch=rival in whole.TORCH)
+    child.set_threads(int(threads), torch=rival in TORCH)
     begin = perf_counter()
     child.call(rival, Work(**json.loads(work)))()
     sys.stdin.readline()

@@ -156,8 +156,15 @@ def main(given: list[str] | None = None) -> None:
         print(("  " if one.good else "! ") + str(one).replace("\n   ", ":"), flush=True)
     print("\n".join(["", *summary(found)]))
     if asked.out:
-        kept = {"environment": environment(CPU), "score": [one.as_dict() for one in found]}
-        asked.out.write_text(json.dumps(kept, indent=1) + "\n")
+        asked.out.write_text(_kept(found), encoding="utf-8")
+
+
+def _kept(found: list[Scored]) -> str:
+    """Machine, date, the summary and every call, a line for each so that a diff reads."""
+    said = [line for line in summary(found) if "\n" not in line]
+    rows = ",\n".join(f"  {json.dumps(one.as_dict())}" for one in found)
+    head = f'"environment": {json.dumps(environment(CPU))},\n"summary": {json.dumps(said)}'
+    return f'{{{head},\n"score": [\n{rows}\n]}}\n'
 
 
 if __name__ == "__main__":

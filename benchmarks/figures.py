@@ -8,8 +8,8 @@ from typing import Any
 from .cpu_vs_peers.ceilings import Ceilings
 from .measure import Timing
 
-MEASURED, WRONG, REFUSED, ABSENT, FAILED, STATIC = (
-    *("measured", "wrong", "refuses", "not installed", "failed", "static"),
+MEASURED, WRONG, REFUSED, ABSENT, FAILED, STATIC, NO_GPU = (
+    *("measured", "wrong", "refuses", "not installed", "failed", "static", "no GPU"),
 )
 
 

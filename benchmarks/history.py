@@ -4,8 +4,9 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
+from math import log, nan
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,10 +14,13 @@ from typing import Any
 from gpuconv.errors import DataError
 
 from .figures import MEASURED, Row
+from .measure import Timing
 from .suite import Result
 
 QUIET = ("same", "within noise")
-CHANGE = 0.05  # of a median: less is not worth a word, however sure it is
+CHANGE = 0.03  # of a median: less is not worth a word, however sure it is
+ENOUGH, ENOUGH_RUNS = 5, 3  # figures, and earlier runs, that tell how runs differ
+NORMAL = 1.4826  # times the median distance is a normal distribution's standard deviation
 KEPT = ("case", "op", "problem", "batch", "name", "is_peer", "state", "note", "is_chosen", "ratio",
         "workspace", "error", "roofline", "suite", "peak")  # fmt: skip
 Line = dict[str, Any]
@@ -110,32 +114,67 @@ class Change:
 
 
 def compare(rows: Iterable[Row], kept: list[Line]) -> list[Change]:
-    """What changed since the last run that timed the same; noise is what overlaps.
+    """What changed since the last run that timed the same, and whether that is more than noise.
 
-    Slower or faster: every sample now lies on one side of every sample then, and the medians differ
-    by 5 % or more. Perhaps: each median lies outside the other's samples.
+    Noise is half of each run's quartile distance, or how runs differ among each other, whichever is
+    more: the spread of the medians of earlier runs of the same, or, without three of those, of all
+    that this comparison holds, the change that all share taken off. Faster or slower: a change by
+    more than twice that and than 3 %; perhaps: by more than once.
     """
-    before = {_key(line): line for line in kept if line.get("median")}
-    found = []
-    for row in rows:
-        line = before.get((row.op, row.problem, row.name))
-        if row.timing is not None and line is not None:
-            now, then = row.timing, line
-            factor = now.median / then["median"]
-            found.append(Change(row, factor, _verdict(now, then, factor)))
-    return found
+    before: dict[tuple, list[Line]] = {}
+    for line in filter(is_measured, kept):
+        before.setdefault(_key(line), []).append(line)
+    pairs = [(row, before.get((row.op, row.problem, row.name), [])) for row in rows]
+    found = [(row, lines) for row, lines in pairs if row.timing is not None and lines]
+    factors = [_median(row.timing) / lines[-1]["median"] for row, lines in found]
+    shared = _spread(factors) if len(factors) >= ENOUGH else 0.0
+    return [
+        Change(
+            row,
+            factor,
+            _verdict(factor, max(_within(row.timing, lines[-1]), _among(lines, shared))),
+        )
+        for (row, lines), factor in zip(found, factors, strict=True)
+    ]
 
 
-def _verdict(now: Any, then: Line, factor: float) -> str:
-    word = "slower" if factor > 1 else "faster"
-    if abs(factor - 1) < CHANGE:
+def _median(timing: Timing | None) -> float:
+    return timing.median if timing else nan
+
+
+def _within(now: Any, then: Line) -> float:
+    """Half of both runs' quartile distances, over their medians; without them, of the range."""
+    kept: dict[str, Any] = {f.name: then.get(f.name) for f in fields(Timing)}
+    was = Timing(**kept)
+    return sum(_distance(timing) / timing.median for timing in (now, was)) / 2
+
+
+def _distance(timing: Timing) -> float:
+    if timing.low is None or timing.high is None:
+        return (timing.longest - timing.shortest) / 2
+    return timing.high - timing.low
+
+
+def _among(lines: list[Line], shared: float) -> float:
+    """How runs differ: the earlier ones' medians where there are enough, else ``shared``."""
+    medians = [line["median"] for line in lines]
+    return _spread(medians) if len(medians) >= ENOUGH_RUNS else shared
+
+
+def _spread(values: list[float]) -> float:
+    """The median distance of logarithms from their median, as a standard deviation."""
+    logs = [log(value) for value in values]
+    middle = median(logs)
+    return NORMAL * median(abs(value - middle) for value in logs)
+
+
+def _verdict(factor: float, noise: float) -> str:
+    size, word = abs(log(factor)), "slower" if factor > 1 else "faster"
+    if size <= log(1 + CHANGE):
         return "same"
-    if now.shortest > then["longest"] or now.longest < then["shortest"]:
-        return word
-    within = now.shortest <= then["median"] <= now.longest
-    return "within noise" if within or then["shortest"] <= now.median <= then["longest"] else (
-        f"perhaps {word}"
-    )  # fmt: skip
+    if size <= noise:
+        return "within noise"
+    return word if size > 2 * noise else f"perhaps {word}"
 
 
 def drift(changes: list[Change]) -> float | None:

@@ -35,9 +35,10 @@ def rows(work: Work, roof: Ceilings, limits: Limits) -> Iterator[list[Row]]:
 
 
 def _rows(one: Contest, work: Work, roof: Ceilings, others: list[str]) -> list[Row]:
+    problem = " ".join(map(str, (one.layer, *one.shapes)))
     start = Row(
-        one.layer, f"{one.kind} {one.what}", " ".join(map(str, one.shapes)), work.batch, OURS,
-        False, figures.MEASURED, is_chosen=True, flops=one.flops, suite="layers",
+        one.layer, f"{one.kind} {one.what}", problem, work.batch, OURS, False, figures.MEASURED,
+        is_chosen=True, flops=one.flops, suite="layers",
     )  # fmt: skip
     names = dict.fromkeys((OURS, *others))
     found = [replace(start, name=n, is_peer=n != OURS, is_chosen=n == OURS) for n in names]

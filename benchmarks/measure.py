@@ -22,7 +22,7 @@ BURST = 0.02  # seconds of calls in a row that count as one sample
 WARM = 5  # more calls before the first that counts, where they are short
 LEAST = 3  # rounds
 SLOW = 10  # times the fastest rival: further rounds would tell little
-LONG = 1.0  # seconds: so long a call needs no second one for a warm-up
+LONG = 1.0  # seconds: so long a call needs no other one to warm up
 MARGIN = 0.03  # of a time: a smaller gain is not worth a change
 CHANCE = 0.05  # that equal rivals look as different as that, at most
 FLUSH = 256 << 20  # bytes written between two runs: more than any GPU's cache holds
@@ -119,24 +119,25 @@ def interleaved(
 
     Some calls of each come first and do not count. Short calls are made several times in a row and
     count as their mean, without the first, which has to wake the threads of its library. A rival
-    that takes more than SLOW times as long as the fastest leaves after three rounds. ``rests`` is
-    how long a rest there is between two rivals, in units of REST.
+    that takes more than SLOW times as long as the fastest leaves after three samples, of which
+    the first call is one where it takes longer than LONG. ``rests`` is how long a rest there is
+    between two rivals, in units of REST.
     """
     lengths = {name: _length(call) for name, call in calls.items()}
-    samples: dict[str, list[float]] = {name: [] for name in calls}
+    hopeless = {name for name in calls if lengths[name] > LONG and _is_slow(name, lengths)}
+    samples = {name: [lengths[name]] if name in hopeless else [] for name in calls}
     begin, done, present = perf_counter(), 0, list(calls)
     while done < least or (done < rounds and perf_counter() - begin < seconds):
         for name in present:
             sleep(rests * REST)
             samples[name].append(_burst(calls[name], lengths[name]))
         done += 1
-        if done == LEAST:
-            present = [n for n in present if not _is_slow(lengths[n], min(lengths.values()))]
+        present = [n for n in present if len(samples[n]) < LEAST or not _is_slow(n, lengths)]
     return Rivals(samples)
 
 
-def _is_slow(length: float, fastest: float) -> bool:
-    return length > max(BURST, SLOW * fastest)
+def _is_slow(name: str, lengths: Mapping[str, float]) -> bool:
+    return lengths[name] > max(BURST, SLOW * min(lengths.values()))
 
 
 def quick(call: Rival) -> float:

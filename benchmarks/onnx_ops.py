@@ -19,8 +19,11 @@ def call(op: str, problem: Problem, arrays: list[Any], threads: int) -> Callable
     """
     import onnxruntime as ort
 
-    if op not in _NODES:
-        raise Refused(figures.REFUSED, f"onnxruntime has no {op}: it does not train")
+    if op not in NODES:
+        why = "onnxruntime does not train" if op.endswith(GRADIENTS) else "none is written down"
+        raise Refused(figures.REFUSED, f"no counterpart of {op}: {why} (benchmarks/onnx_ops.py)")
+    if problem.epilogue:
+        raise Refused(figures.REFUSED, f"{op} with {problem.epilogue} is several nodes")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     model = _model(op, problem, arrays)
@@ -32,7 +35,7 @@ def call(op: str, problem: Problem, arrays: list[Any], threads: int) -> Callable
 def _model(op: str, problem: Problem, arrays: list[Any]) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
-    kind, options = _NODES[op](problem)
+    kind, options = NODES[op](problem)
     constant = _CONSTANT.get(op, 1 << 10)
     names = [str(number) for number in range(len(arrays))]
     tensors = [numpy_helper.from_array(a, n) for a, n in zip(arrays, names, strict=True)]
@@ -65,8 +68,21 @@ def _pool(p: Any) -> dict[str, Any]:
     }
 
 
-_NODES: dict[str, Callable[[Any], Node]] = {
+def _elu(p: Any) -> Node:
+    if p.scale != 1:
+        raise Refused(figures.REFUSED, f"elu with a scale of {p.scale:g} is several nodes")
+    return "Elu", {"alpha": p.alpha}
+
+
+GRADIENTS = ("_backward", "_input", "_weight")
+NODES: dict[str, Callable[[Any], Node]] = {
     "add": lambda p: ("Add", {}),
+    "batch_norm_inference": lambda p: ("BatchNormalization", {"epsilon": p.epsilon}),
+    "elu": _elu,
+    "leaky_relu": lambda p: ("LeakyRelu", {"alpha": p.negative_slope}),
+    "log_softmax": lambda p: ("LogSoftmax", {"axis": 1}),
+    "sigmoid": lambda p: ("Sigmoid", {}),
+    "softmax": lambda p: ("Softmax", {"axis": 1}),
     "avg_pool2d": lambda p: (
         "AveragePool",
         {**_pool(p), "count_include_pad": int(p.count_include_pad)},
@@ -76,4 +92,9 @@ _NODES: dict[str, Callable[[Any], Node]] = {
     "max_pool2d": lambda p: ("MaxPool", {**_pool(p), "dilations": p.dilation}),
     "relu": lambda p: ("Relu", {}),
 }
-_CONSTANT = {"conv2d": 1, "linear": 1}  # from which array on they are parameters
+# From which array on they are parameters.
+_CONSTANT = {
+    "conv2d": 1,
+    "linear": 1,
+    "batch_norm_inference": 1,
+}

@@ -12,6 +12,9 @@ from typing import Any
 
 from gpuconv.problem import Problem
 
+from .measure import FLUSH, Clocked
+from .torch_ops import CALLS, PREPARED
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -42,7 +45,7 @@ def missing() -> str | None:
 
 def peers(op: str) -> list[Peer]:
     """The peers of an op; none where it has no counterpart here."""
-    if op not in _CALLS:
+    if op not in CALLS:
         return []
     precisions = ("fp32", "tf32") if op.startswith(("conv2d", "linear")) else ("fp32",)
     formats = (False, True) if op.startswith(("conv2d", "max_pool2d", "avg_pool2d")) else (False,)
@@ -51,8 +54,10 @@ def peers(op: str) -> list[Peer]:
 
 def refuses(op: str, problem: Any) -> str | None:
     """Why PyTorch has no counterpart of this problem, or None."""
-    if op not in _CALLS:
-        return f"no counterpart of {op} is written down"
+    if op not in CALLS:
+        return f"no counterpart of {op} is written down (benchmarks/torch_ops.py)"
+    if problem.epilogue not in ("", "relu"):
+        return f"{op} with the epilogue {problem.epilogue} is several calls"
     if any(before != after for before, after in getattr(problem, "padding", ())):
         return f"{op} pads both sides alike"
     return None
@@ -83,7 +88,43 @@ def call(peer: Peer, op: str, problem: Problem, ins: list[Any]) -> Callable[[], 
             t if t is None or t.ndim != 4 else t.contiguous(memory_format=torch.channels_last)
             for t in tensors
         ]
-    return lambda: _CALLS[op](torch, problem, *tensors)
+    if op in PREPARED:
+        tensors = PREPARED[op](torch, problem, *tensors)
+    if problem.epilogue == "relu":
+        return lambda: torch.relu_(CALLS[op](torch, problem, *tensors))
+    return lambda: CALLS[op](torch, problem, *tensors)
+
+
+def on_gpu(
+    peer: Peer, op: str, problem: Problem, ins: list[Any]
+) -> tuple[Callable[[], Any], Clocked]:
+    """The op on PyTorch's GPU: a call that gives its outs, and the same by the GPU's own clock.
+
+    The caches are cold before each call, as for our kernels.
+    """
+    import torch
+
+    scratch = torch.empty(FLUSH, dtype=torch.uint8, device="cuda")
+    run = call(peer, op, problem, [a if a is None else torch.from_numpy(a).cuda() for a in ins])
+
+    def outs() -> Any:
+        with settings(peer):
+            return run()
+
+    def seconds(count: int) -> float:
+        total = 0.0
+        with settings(peer):
+            for _ in range(count):
+                scratch.zero_()
+                begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+                begin.record()
+                run()
+                end.record()
+                end.synchronize()
+                total += begin.elapsed_time(end) / 1e3
+        return total / count
+
+    return outs, Clocked(seconds)
 
 
 def to_array(result: Any) -> Any:
@@ -91,63 +132,20 @@ def to_array(result: Any) -> Any:
     return result.contiguous().cpu().numpy()
 
 
-def _conv2d(torch: Any, p: Any, x: Any, weight: Any, bias: Any) -> Any:
-    return torch.nn.functional.conv2d(x, weight, bias, **_options(p))
+def main() -> None:
+    """Print which ops have a counterpart, in PyTorch and in onnxruntime."""
+    from gpuconv import registry
+
+    from . import onnx_ops
+
+    for name in registry.ops():
+        found = [
+            library
+            for library, ops in (("torch", CALLS), ("onnxruntime", onnx_ops.NODES))
+            if name in ops
+        ]
+        print(f"{name:30} {', '.join(found) or 'none'}")
 
 
-def _options(p: Any) -> dict[str, Any]:
-    padding = tuple(before for before, _ in p.padding)
-    return {"stride": p.stride, "padding": padding, "dilation": p.dilation, "groups": p.groups}
-
-
-def _gradient(torch: Any, p: Any, dy: Any, x: Any, weight: Any, wanted: list[bool]) -> Any:
-    o = _options(p)
-    backward = torch.ops.aten.convolution_backward
-    return backward(
-        dy, x, weight, None, o["stride"], o["padding"], o["dilation"], False, [0, 0], p.groups,
-        wanted,
-    )  # fmt: skip
-
-
-def _conv2d_input(torch: Any, p: Any, dy: Any, weight: Any) -> Any:
-    x = torch.empty(p.spec("x")[0], device=dy.device, dtype=dy.dtype)
-    if weight.is_contiguous(memory_format=torch.channels_last):
-        x = x.contiguous(memory_format=torch.channels_last)
-    return _gradient(torch, p, dy, x, weight, [True, False, False])[0]
-
-
-def _conv2d_weight(torch: Any, p: Any, x: Any, dy: Any) -> Any:
-    weight = torch.empty(p.spec("weight")[0], device=dy.device, dtype=dy.dtype)
-    return _gradient(torch, p, dy, x, weight, [False, True, False])[1]
-
-
-def _linear(torch: Any, p: Any, x: Any, weight: Any, bias: Any) -> Any:
-    return torch.nn.functional.linear(x, weight, bias)
-
-
-def _max_pool2d(torch: Any, p: Any, x: Any) -> Any:
-    padding = tuple(before for before, _ in p.padding)
-    max_pool2d = torch.nn.functional.max_pool2d
-    return max_pool2d(x, p.kernel, p.stride, padding, p.dilation, p.ceil_mode)
-
-
-def _avg_pool2d(torch: Any, p: Any, x: Any) -> Any:
-    padding = tuple(before for before, _ in p.padding)
-    avg_pool2d = torch.nn.functional.avg_pool2d
-    return avg_pool2d(x, p.kernel, p.stride, padding, p.ceil_mode, p.count_include_pad)
-
-
-_CALLS: dict[str, Callable[..., Any]] = {
-    "add": lambda torch, p, a, b: torch.add(a, b),
-    "avg_pool2d": _avg_pool2d,
-    "channel_sum": lambda torch, p, x: x.sum([d for d in range(x.ndim) if d != 1]),
-    "conv2d": _conv2d,
-    "conv2d_input": _conv2d_input,
-    "conv2d_weight": _conv2d_weight,
-    "linear": _linear,
-    "linear_input": lambda torch, p, dy, weight: dy @ weight,
-    "linear_weight": lambda torch, p, x, dy: dy.T @ x,
-    "max_pool2d": _max_pool2d,
-    "relu": lambda torch, p, x: torch.relu(x),
-    "relu_backward": lambda torch, p, dy, y: torch.ops.aten.threshold_backward(dy, y, 0.0),
-}
+if __name__ == "__main__":
+    main()

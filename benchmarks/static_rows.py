@@ -26,6 +26,7 @@ from .cases import Case
 from .figures import REFUSED, STATIC
 
 ALIGNED = 256  # bytes: where a GPU's allocations begin
+UNKNOWN = "benchmarks/static.json has no such build"
 MOST_BLOCKS = 8  # of a launch that are counted, spread over its grid
 MOST_FLOPS = 4e6  # operations of a launch that are counted, but at least one block's
 
@@ -131,13 +132,15 @@ def _of_kernel(
         return
     made = launches(op, kernel, problem)
     for number, launch in enumerate(made):
+        needed = needs(launch, stored)
         yield replace(
             start,
+            note=start.note if needed else f"{start.note} {UNKNOWN}".strip(),
             entry=launch.function.entry,
             number=number,
             blocks=prod(launch.grid),
             threads=prod(launch.block),
-            needs=needs(launch, stored),
+            needs=needed,
             counts=_counts(launch, op.flops(problem) / len(made)) if usable else None,
         )
 

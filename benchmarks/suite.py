@@ -90,6 +90,15 @@ class Wanted:
                     found += WHOLE[suite](net, batch or batch_for(net), limits)
         return found
 
+    def check_device(self, device: Device) -> None:
+        """Raise OptionError for a suite that is not on this device yet."""
+        others = [name for name in self.suites if name != KERNELS]
+        if device.kind != "cpu" and others:
+            raise OptionError(
+                f"bench: --suite {', '.join(others)} is timed on the CPU only, this is {device}; "
+                "take --suite kernels, or --device cpu"
+            )
+
     def nets(self) -> list[str]:
         """The models among the shapes; raises OptionError for what is none."""
         wrong = [*self.ops, *(s for s in self.shapes if s not in models.models())]
@@ -129,6 +138,8 @@ def wanted(
     A model among ``what`` stands for its shapes. Raises OptionError or KernelError naming what is
     unknown and what there is.
     """
+    if not suites:
+        raise OptionError(f"bench: --suite is empty; there are {', '.join((*SUITES, ALL))}")
     for name in suites:
         if name not in (*SUITES, ALL):
             raise OptionError(unknown("suite", name, (*SUITES, ALL)))
@@ -164,7 +175,7 @@ def rows(
     """The rows of each case as they come; a task may come several times, with some of its rows."""
     cases = [one for one in found if isinstance(one, Case)]
     libraries = [name for name in asked.peers if name in guests.PACKAGES and cases]
-    with guests.guests(libraries, cpu.get_num_threads()) as present:
+    with guests.guests(libraries, cpu.get_num_threads(), device) as present:
         for case in cases:
             ours = contest.kernels(case, device, asked.algorithms)
             rivals: list[Contestant] = [*ours, *guests.invited(present, case.op)]

@@ -52,12 +52,13 @@ def truth(op: Op, problem: Problem, arrays: list[np.ndarray]) -> Truth:
     wide = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
     outs = _by_numpy(op, problem, wide)
     if op.scale == LINEAR:
-        return Truth(outs, _by_numpy(op, problem, [abs(a) for a in wide]))
+        return Truth(outs, _by_numpy(op, problem, [abs(a) for a in arrays], problem.dtype))
     return Truth(outs, battery.scales(op, problem, outs, arrays))
 
 
-def _by_numpy(op: Op, problem: Problem, arrays: list[np.ndarray]) -> tuple:
-    wide = problem.astype("float64")
+def _by_numpy(op: Op, problem: Problem, arrays: list[np.ndarray], dtype: str = "float64") -> tuple:
+    """What NumPy's kernel gives; in float32 where a sum of magnitudes need not be exact."""
+    wide = problem.astype(dtype)
     willing = (
         k
         for k in op.kernels()

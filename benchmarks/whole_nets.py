@@ -10,6 +10,7 @@ from .cpu_vs_peers import whole
 from .cpu_vs_peers.ceilings import Ceilings
 from .cpu_vs_peers.nets import BASELINE, OURS, Work
 from .figures import Row
+from .measure import Rivals
 
 WAYS = ("inference", "training step")
 FACTOR = 8  # times a case's seconds: a step takes longer than a kernel
@@ -38,7 +39,7 @@ def steps(work: Work, roof: Ceilings, limits: Limits) -> list[Row]:
     return [_timed(_row("nets", work, name, one), timed, roof) for name, one in found.items()]
 
 
-def _timed(row: Row, timed: whole.Rivals, roof: Ceilings) -> Row:
+def _timed(row: Row, timed: Rivals, roof: Ceilings) -> Row:
     if row.name not in timed.samples:
         return row
     timing = timed.timing(row.name)

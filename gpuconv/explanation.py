@@ -86,12 +86,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Every line of a pass, in order; ``print`` it, or take ``as_dict()``."""
+    """Every line of a pass, in order; ``print`` it, or take ``as_dict()``.
+
+    ``layers``: by name, in the order of their first calls.
+    """
 
     title: str
     device: Device
     ceiling: Ceiling
     lines: tuple[Line, ...]
+    layers: tuple[str, ...]
 
     def share(self, line: Line, one: Candidate) -> float | None:
         """The share of the roofline that a candidate reaches."""
@@ -200,10 +204,12 @@ def _input_of(net: Layer) -> tuple[Shape, ...]:
 def explained(asked: Iterable[Call], device: Device, title: str) -> Explanation:
     """The candidates of these calls; equal ones of several layers are one line."""
     found: dict[Call, list[str]] = {}
+    order: dict[str, None] = {}
     for call in asked:
+        order[call.layer] = None
         found.setdefault(replace(call, layer=""), []).append(call.layer)
     lines = tuple(_line(tuple(who), call, device) for call, who in found.items())
-    return Explanation(title, device, ceiling(device), lines)
+    return Explanation(title, device, ceiling(device), lines, tuple(order))
 
 
 def _line(layers: tuple[str, ...], call: Call, device: Device) -> Line:

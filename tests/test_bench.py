@@ -11,7 +11,18 @@ from command_line import complaints, fail, run, succeed
 from house_rules import ROOT
 
 from gpuconv import device, registry
-from gpuconv.benchmarks import cases, contest, figures, guests, measure, suite, values
+from gpuconv.benchmarks import (
+    cases,
+    contest,
+    figures,
+    guests,
+    measure,
+    onnx_ops,
+    peers,
+    suite,
+    torch_ops,
+    values,
+)
 from gpuconv.benchmarks.cpu_vs_peers.ceilings import Ceilings
 from gpuconv.kernels.elementwise import ElementwiseProblem
 
@@ -115,8 +126,10 @@ def test_the_truth_is_the_reference_and_numpys_kernel_says_the_same(name, monkey
     loops = values.truth(op, problem, arrays)
     monkeypatch.setattr(values, "LOOPS", -1)
     fast = values.truth(op, problem, arrays)
-    for one, other in zip((*loops.outs, *loops.scales), (*fast.outs, *fast.scales), strict=True):
+    for one, other in zip(loops.outs, fast.outs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    for one, other in zip(loops.scales, fast.scales, strict=True):  # magnitudes: float32 will do
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-12)
 
 
 def test_values_of_a_benchmark_are_finite():
@@ -136,9 +149,37 @@ def test_a_peer_that_is_not_installed_is_a_row(monkeypatch):
     assert (row.state, row.note) == ("not installed", "the package no_such_package")
 
 
+@pytest.mark.parametrize(
+    ("library", "kind", "state", "word"),
+    [
+        ("cudnn", "cpu", "no GPU", "--device cuda"),
+        ("torch", "cuda", "refuses", "computes on the CPU"),
+        ("onnxruntime", "cuda", "refuses", "--against cudnn"),
+    ],
+)
+def test_cpu_peers_and_gpu_kernels_never_stand_side_by_side(library, kind, state, word):
+    why = guests.absent(library, device.Device(kind))
+    assert why.state == state
+    assert word in str(why)
+
+
+def test_a_peer_that_has_no_gpu_is_a_row(monkeypatch):
+    with guests.guests(["cudnn"], 1) as present:
+        (row,) = rows(case(), guests.invited(present, "relu")).values()
+    assert (row.name, row.state, row.timing) == ("cudnn", "no GPU", None)
+
+
+def test_ways_that_make_no_difference_are_left_out():
+    ways = ("fp32 NCHW", "fp32 NHWC", "tf32 NCHW", "tf32 NHWC")
+    found = [guests.Guest("cudnn", way, None, None) for way in ways]
+    assert [g.way for g in guests.invited(found, "conv2d")] == list(ways)
+    assert [g.way for g in guests.invited(found, "relu")] == ["fp32 NCHW"]
+    assert [g.way for g in guests.invited(found, "max_pool2d")] == ["fp32 NCHW", "fp32 NHWC"]
+
+
 def test_a_child_answers_in_lines(monkeypatch, tmp_path):
     relu_problem = case().problem
-    monkeypatch.setattr(guests, "_made", lambda *_: lambda: np.ones((2, 3, 4, 5), np.float32))
+    monkeypatch.setattr(guests, "_made", lambda *_: [lambda: np.ones((2, 3, 4, 5), "f4")] * 2)
     out = tmp_path / "outs.npz"
     wanted = {"op": "relu", "problem": vars(relu_problem), "way": "NCHW", "out": str(out)}
     asked = [json.dumps(wanted), json.dumps(["NCHW", 3]), json.dumps({**wanted, "op": "nothing"})]
@@ -158,6 +199,43 @@ def test_a_problem_reaches_the_child_as_it_is():
         for problem in op.cases():
             sent = json.loads(json.dumps(vars(problem)))
             assert str(guests._problem(op.name, sent)) == str(problem)  # NaN is not itself
+
+
+class Peer:
+    """PyTorch or onnxruntime in this process, to be checked as a contestant is."""
+
+    is_peer, allowed = True, contest.PEERS_ERROR
+
+    def __init__(self, library, way):
+        self.name, self.library, self.way = library, library, way
+
+    def prepare(self, one, arrays):
+        call, rival = guests._made(self.library, 1, one.op, one.problem, self.way)
+        outs = call()
+        several = outs if isinstance(outs, tuple | list) else (outs,)
+        plain = [o if isinstance(o, np.ndarray) else peers.to_array(o) for o in several]
+        return plain, rival, None
+
+
+WAYS = [("torch", "NCHW"), ("torch", "NHWC"), ("onnxruntime", "")]
+
+
+@pytest.mark.parametrize(("library", "way"), WAYS)
+def test_every_counterpart_computes_what_the_op_says(library, way):
+    for package in guests.PACKAGES[library]:
+        pytest.importorskip(package, reason="peers are not of the test extra")
+    states = {}
+    for op in registry.ops().values():
+        for problem in op.cases():
+            if 0 not in {size for shape in problem.shapes().values() for size in shape}:
+                one = cases.Case("net", ("layer",), op.name, problem)
+                arrays = values.values(op, problem)
+                truth = values.truth(op, problem, arrays)
+                row, _ = contest.check(one, Peer(library, way), arrays, truth)
+                assert row.state != figures.WRONG, (op.name, row)
+                states.setdefault(op.name, set()).add(row.state)
+    known = torch_ops.CALLS if library == "torch" else onnx_ops.NODES
+    assert {name for name, found in states.items() if figures.MEASURED in found} == set(known)
 
 
 # ---- the command ----------------------------------------------------------------------------

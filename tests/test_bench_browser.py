@@ -27,6 +27,7 @@ def full(tmp_path_factory):
     kept = history.load(history.save(result(*ROWS, date="2025-12-31T00:00:00+00:00"), folder))
     larger = [replace(r, batch=8, problem="n=8") for r in ROWS]
     relu = [replace(r, op="relu") for r in ROWS]
+    relu += [replace(r, op="training step", suite="nets", peak=1 << 30) for r in ROWS]
     return page(replace(result(*ROWS, *larger, *relu), static=[STATIC]), kept)
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from test_bench_report import ROWS, result, row
 
+from gpuconv.benchmarks.cpu_vs_peers.ceilings import Ceilings
 from gpuconv.benchmarks.page import page, plots, svg
 from gpuconv.benchmarks.static_rows import Counts, Needs, StaticRow
 
@@ -25,6 +26,16 @@ def test_every_mark_lies_within_the_picture_where_its_figures_are():
     assert faster[1] < slower[1]  # 100 GFLOP/s lie above 25
     tall = svg.HEIGHT - svg.TOP - svg.BOTTOM  # from 20 to 200, the next steps of a decade
     assert slower[1] - faster[1] == pytest.approx(log10(100 / 25) * tall, abs=0.2)
+
+
+def test_the_roof_is_what_copies_and_multiply_adds_allow():
+    """ROWS have 1000 operations for each byte; a tenth of one under 10 GB/s allows 1 GFLOP/s."""
+    few = row("numba:direct", 1.0, 1.0, bytes=10**10)
+    roof = Ceilings(1e11, 1e10)
+    (points,) = re.findall(r'class="roof" points="(.*?)"', plots.roofline([few, ROWS[0]], roof))
+    axes = svg.axes([(0.1, 1.0), (1000, 100), (10, 100)], "", "")
+    at = [(axes.x(x), axes.y(y)) for x, y in ((0.1, 1), (10, 100), (1000, 100))]
+    assert points == " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
 
 
 def test_a_picture_says_in_words_what_it_shows():

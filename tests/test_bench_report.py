@@ -85,6 +85,12 @@ def test_the_page_needs_nothing_else_and_is_well_formed():
     assert 'name="viewport"' in text
 
 
+def test_a_busy_machine_is_told_before_any_figure():
+    text = page(result(*ROWS, busy_cores=4.3))
+    assert 0 < text.find("4.3 cores were busy") < text.index("<section")
+    assert "cores were busy" not in page(result(*ROWS, busy_cores=0.4)) + page(result(*ROWS))
+
+
 def test_what_users_wrote_is_text():
     text = page(result(*ROWS))
     assert "<b> is wrong" not in text
@@ -94,10 +100,11 @@ def test_what_users_wrote_is_text():
 
 def test_slower_cells_are_marked_and_means_are_geometric():
     rows = [*ROWS, replace(ROWS[2], problem="n=5", case="other", ratio=8.0)]
+    rows += [replace(ROWS[2], problem="n=6", case="third", ratio=2.0)]
     text = page(result(*rows))
     assert "<td class='slower' title='torch NCHW, 5 ms'>0.50 ▼</td>" in text
     assert "<td class='faster' title='torch NCHW, 5 ms'>8.00</td>" in text
-    assert "<td class='faster'>2.00<br><small>slower in 1 of 2</small></td><td>-</td>" in text
+    assert "<td class='faster'>2.00<br><small>slower in 1 of 3</small></td><td>-</td>" in text
     even = page(result(ROWS[0], replace(ROWS[2], ratio=0.998)))
     assert "<td class='' title='torch NCHW, 5 ms'>1.00</td>" in even
 
@@ -158,6 +165,22 @@ def test_a_run_that_was_not_kept_ends_the_lines_of_those_that_were(tmp_path):
     assert len(kept) == len(ROWS)
 
 
+def test_what_is_not_a_kernel_has_sections_of_its_own():
+    step = {"op": "training step", "suite": "nets", "problem": "x n=4"}
+    held = {"op": "memory of training step", "suite": "memory", "problem": "x n=4", "timing": None}
+    rows = [row("gpuconv", 0.010, 1.0, **step), row("torch", 0.005, 0.5, is_peer=True, **step)]
+    rows += [replace(ROWS[4], **step)]
+    rows += [row("gpuconv", None, 1.0, peak=7 << 20, **held)]
+    text = page(result(*rows))
+    assert re.findall('<section id="(.*?)"', text) == ["suite-nets", "suite-memory"]
+    times = "<td>5</td><td>4.5</td><td>5.5</td><td>800</td><td></td><td class='slower'>0.50 ▼</td>"
+    assert times in text
+    assert "<td></td><td></td><td></td><td></td><td>7</td><td>1.00</td>" in text
+    assert "not installed: the package onnx" in text
+    assert "Suite:" not in page(result(*ROWS))
+    read(text)
+
+
 def test_a_run_that_timed_nothing_has_a_page():
     assert "interrupted" in page(replace(result(), done=0))
     read(page(result(ROWS[3])))
@@ -198,6 +221,41 @@ def test_a_verdict_knows_noise(tmp_path, factor, spread, verdict):
     kept = history.load(history.save(result(spreading(1.0)), tmp_path))
     (change,) = history.compare([spreading(factor)], kept)
     assert (change.verdict, change.factor) == (verdict, pytest.approx(factor))
+
+
+def kept_of(*medians):
+    """Lines of runs of three kernels, whose medians are these."""
+    return [
+        {"op": "conv2d", "problem": "n=4", "name": name, "state": figures.MEASURED, "median": m,
+         "shortest": m, "longest": m, "runs": 5}
+        for m in medians for name in "abcdef"
+    ]  # fmt: skip
+
+
+def verdicts(kept, *seconds):
+    def still(s):
+        return Timing(s, s, s, 5, s, s)
+
+    now = [row(n, 1, 1, timing=still(s)) for n, s in zip("abcdef", seconds, strict=False)]
+    return [change.verdict for change in history.compare(now, kept)]
+
+
+def test_runs_that_differ_among_each_other_are_noise():
+    """Three runs at 1.0, 1.1 and 1.2 s: 1.3 s may be another of the kind, 2 s is not."""
+    assert verdicts(kept_of(1.0, 1.1, 1.2), 1.3) == ["within noise"]
+    assert verdicts(kept_of(1.2, 1.2, 1.2), 1.3) == ["slower"]
+    assert verdicts(kept_of(1.0, 1.1, 1.2), 2.0) == ["slower"]
+
+
+def test_what_all_figures_do_at_once_tells_how_runs_differ():
+    assert verdicts(kept_of(1.0), 1.0, 1.1, 0.9, 1.12, 0.92)[1] == "within noise"
+    assert verdicts(kept_of(1.0), 1.0, 1.0, 1.0, 1.0, 1.1) == [*["same"] * 4, "slower"]
+
+
+def test_quartiles_count_where_they_are_kept():
+    wide = {**kept_of(1.0)[0], "low": 0.7, "high": 1.3}
+    assert verdicts([wide], 1.2) == ["within noise"]
+    assert verdicts(kept_of(1.0)[:1], 1.2) == ["slower"]
 
 
 def test_the_last_run_counts_and_other_problems_do_not(tmp_path):

@@ -27,10 +27,16 @@ def test_every_cuda_kernel_has_what_its_entries_need_or_why_it_refuses():
             assert row.note
             assert row.needs is None
         else:
-            assert row.needs, row
+            assert row.needs or row.note == static_rows.UNKNOWN, row
             assert set(row.needs) <= set(MULTIPROCESSORS)
             assert all(0 < n.occupancy <= 1 and n.registers > 0 for n in row.needs.values())
         assert row.counts is None
+
+
+def test_a_build_that_the_table_lacks_is_said(monkeypatch):
+    monkeypatch.setattr(static_rows.static, "stored", dict)
+    row, *_ = of("lenet", "relu", emulate=False)
+    assert (row.needs, row.note) == ({}, static_rows.UNKNOWN)
 
 
 def test_a_static_row_has_no_time():

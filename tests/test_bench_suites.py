@@ -158,6 +158,7 @@ def test_suites_of_a_model_are_its_tasks_and_an_ops_are_none():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--suite", ","], ["--suite is empty", "kernels, layers"]),
         (["--suite", "net"], ["unknown suite 'net'; did you mean nets?", "kernels, layers"]),
         (["conv2d", "--suite", "nets"], ["--suite nets takes models, not conv2d", "lenet5"]),
         (["--shapes", "depthwise", "--suite", "cold"], ["takes models, not depthwise"]),

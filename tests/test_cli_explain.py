@@ -91,6 +91,8 @@ def test_the_page_needs_no_other(tmp_path):
     text = file.read_text()
     assert text.count("<svg") == 2
     assert "conv1 forward: conv2d, numba:direct" in text
+    bars = re.findall(r'text-anchor="end">([a-z]+[0-9]?)<', text)
+    assert bars[:4] == ["conv1", "pool1", "conv2", "pool2"]  # in the order of the net
     assert not re.search(r"(src|href)=|@import|url\(", text)
 
 
@@ -105,6 +107,7 @@ def test_the_page_needs_no_other(tmp_path):
         (["lenet5", "--device", "sm_91"], ["unknown device 'sm_91'", "did you mean sm_", "sm_90a"]),
         (["lenet5", "--precision", "fp8"], ["unknown precision 'fp8'"]),
         (["lenet5", "--algorithm", "conv2d=fast", "--device", "cpu"], ["no such kernel on cpu"]),
+        (["lenet5", "--batch-size", 10**15], ["out of memory on cpu", "use a smaller batch"]),
         (["lenet5", "--html", "nowhere/page.html"], ["a folder that is there"]),
         (["lenet5", "--with", "nothing.py"], ["explain: nothing.py is no Python file"]),
     ],

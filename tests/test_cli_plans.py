@@ -3,7 +3,8 @@
 import pytest
 from command_line import QUICK, complaints, fail, finish, start, succeed
 
-from gpuconv import plans
+from gpuconv import plans, registry
+from gpuconv.cli import train
 from gpuconv.device import CPU
 from gpuconv.plans import Entry, Plan
 
@@ -63,3 +64,38 @@ def test_explain_shows_what_was_measured(tmp_path):
     assert "the plan's: nothing is faster beyond the noise" in chosen
     (other,) = (line for line in lines if "  numba:direct" in line and "measured" in line)
     assert "measured: 0.50 times as long" in other
+
+
+def test_bounds_hold_for_every_step_and_are_the_runs_own(tmp_path):
+    out = tmp_path / "run"
+    bounds = ["--max-workspace", 5_000_000, "--max-error", 1.1e-6]
+    succeed("train", *QUICK, *bounds, "--out", out)
+    held = [key for key in registry._CHOSEN if key[4].max_workspace == 5_000_000]
+    taken = [(registry._CHOSEN[key], key[1], key[2]) for key in held]
+    assert len(taken) > 20
+    for kernel, problem, device in taken:
+        assert isinstance(kernel, str) or kernel.workspace(problem, device) <= 5_000_000
+        assert isinstance(kernel, str) or kernel.error * problem.eps <= 1.1e-6
+    succeed("eval", out, "--device", "cpu", "--max-workspace", 10**7)
+    said = fail("eval", out, "--device", "cpu", "--max-workspace", 99)
+    assert "numba:direct: needs " in said
+    assert "over max_workspace=99" in said
+
+
+def test_bounds_that_nothing_meets_are_refused_before_there_is_a_folder(tmp_path):
+    said = fail("train", *QUICK, "--max-error", 1e-9, "--out", tmp_path / "run")
+    assert said.startswith("conv2d: no kernel takes ")
+    assert "numba:winograd: has relative error up to 3.8e-06, over max_error=1.0e-09" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bounds_are_looked_at_for_the_test_at_the_end_as_well(tmp_path, monkeypatch):
+    asked, real = [], train.calls
+
+    def calls(net, shape, **options):
+        asked.append((shape[0], options["train"]))
+        return real(net, shape, **options)
+
+    monkeypatch.setattr(train, "calls", calls)
+    succeed("train", *QUICK, "--max-workspace", 10**9, "--out", tmp_path / "run")
+    assert asked == [(64, True), (256, False)]

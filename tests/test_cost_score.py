@@ -44,6 +44,7 @@ def test_a_run_times_all_candidates_and_keeps_them(monkeypatch, tmp_path, capsys
     cost_score.main(["--nets", "lenet", *options])
     kept = json.loads(out.read_text())
     assert kept["environment"]["date"]
+    assert kept["summary"][-1].startswith("all: ")
     op = registry.get_op("channel_sum")
     for row in kept["score"]:
         assert row["chosen"] in row["seconds"]

@@ -42,13 +42,15 @@ def _no_rest(monkeypatch):
 
 @pytest.mark.usefixtures("_no_rest")
 def test_rivals_are_timed_in_turn():
+    """``b`` takes long: its first call counts, and it leaves a round earlier."""
     order = []
-    rivals = {"a": clocked(order, "a", 0.5), "b": clocked(order, "b", 1.5)}
+    rivals = {"a": clocked(order, "a", 0.2), "b": clocked(order, "b", 3.0)}
     found = measure.interleaved(rivals, seconds=0)
-    assert "".join(name for name, _ in order) == "aab" + "ab" * 3  # b is long: once is warm enough
+    assert "".join(name for name, _ in order) == "aab" + "ab" * 2 + "a"
     assert {count for _, count in order} == {1}
-    assert found.timing("b") == measure.Timing(1.5, 1.5, 1.5, 3, 1.5, 1.5)
-    assert found.ratio("b", "a") == 3.0
+    assert found.timing("b") == measure.Timing(3.0, 3.0, 3.0, 3, 3.0, 3.0)
+    assert found.timing("a").runs == 3
+    assert found.ratio("b", "a") == pytest.approx(15)
 
 
 @pytest.mark.usefixtures("_no_rest")

@@ -11,6 +11,7 @@ from gpuconv import device, errors, explanation, models, registry
 from gpuconv.candidates import candidates
 from gpuconv.kernels.conv2d.op import Conv2dProblem
 from gpuconv.layers import BatchNorm2d, Conv2d, ReLU
+from gpuconv.nodes import train_forward
 from gpuconv.plans import Entry, Plan, key
 from gpuconv.training.planned import FORK, calls
 
@@ -141,7 +142,7 @@ def test_calls_are_those_of_a_real_step(train, monkeypatch):
     seen, counting, *_ = reference_calls(net, x)
     monkeypatch.setattr("gpuconv.ops._call.choose", counting)
     if train:
-        y, saved = net.forward(x, train=True)
+        y, saved = train_forward(net, x)
         loss = gcv.CrossEntropyLoss()
         _, kept = loss.forward(y, np.zeros(2, np.int64), train=True)
         net.backward(loss.backward(1.0, kept)[0], saved, need_dx=False)
@@ -171,6 +172,11 @@ def test_a_net_is_as_it_was_after_its_calls_were_listed():
         net.state_dict().items(), other.state_dict().items(), strict=True
     ):
         np.testing.assert_array_equal(value, wanted, err_msg=name)
+
+
+def test_a_net_in_float64_asks_for_float64():
+    net = gcv.Sequential(Conv2d(3, 4, 3), ReLU()).astype("float64")
+    assert {c.problem.dtype for c in calls(net, (1, 3, 5, 5))} == {"float64"}
 
 
 def test_a_gpu_that_is_not_here_gets_plain_problems():

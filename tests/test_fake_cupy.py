@@ -4,12 +4,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from command_line import succeed
+from command_line import fail, succeed
 from fake_cupy import FakeDevice, FakeModule, pretend_cuda
 from fake_gpu import H100
 
 from gpuconv import battery, cuda, device, registry
 from gpuconv.benchmarks import measure, workloads
+from gpuconv.benchmarks.cpu_vs_peers.ceilings import Ceilings
 from gpuconv.benchmarks.gpu_session import machine as session_machine
 from gpuconv.benchmarks.gpu_session import speed, steps, training
 from gpuconv.benchmarks.gpu_session.items import Session
@@ -62,6 +63,19 @@ def test_a_session_does_its_items_there(machine, tmp_path, monkeypatch):
     assert found["cases"] == found["equal bits"] > 9
     found = every["speed", "alexnet conv2 conv2d_weight cuda:direct_tiled"].run()
     assert (found["seconds"], 0 < found["error"] < 8) == (1e-3, True)
+
+
+def test_kernels_are_compared_there_and_cpu_peers_are_not_asked(machine, monkeypatch):
+    monkeypatch.setattr(measure, "FLUSH", 8)
+    monkeypatch.setattr("gpuconv.cli.bench.gpu_ceilings", lambda _: Ceilings(1e12, 1e11))
+    options = ["--device", "cuda", "--batch-size", "1", "--seconds", "0", "--rounds", "3"]
+    lines = succeed("bench", "relu", "--shapes", "lenet", *options)
+    assert any("cuda:vectorised" in line and "chosen" in line for line in lines)
+    rivals = {cell.strip() for line in lines for cell in line.split("│")[2:3]}
+    assert {name.split(":")[0] for name in rivals} == {"cuda", "numba_cuda", "cudnn"}
+    assert any("cudnn" in line and "not installed" in line for line in lines)
+    said = fail("bench", "lenet5", "--suite", "nets", "--device", "cuda")
+    assert "timed on the CPU only" in said
 
 
 def test_the_command_line_trains_there(machine, tmp_path):

@@ -43,6 +43,15 @@ def test_everything_that_does_not_fit_is_said_at_once():
     assert bits(made) == before
 
 
+def test_names_of_a_wrapper_are_told_to_be_taken_off():
+    state = {f"model.{name}": array for name, array in other().items()}
+    with pytest.raises(StateError, match=r"the names begin with 'model\.'; take it off: \{name"):
+        net().load_state_dict({**state, "criterion.weight": np.ones(2)})
+    assert net().load_state_dict({n.removeprefix("model."): a for n, a in state.items()})
+    with pytest.raises(StateError, match="missing bn.bias"):
+        net().load_state_dict({f"model.{n}": a for n, a in other(conv__bias=None).items()})
+
+
 def test_not_strict_loads_what_is_there_and_returns_the_rest():
     made, state = net(), other(conv__weight="conv.weigth", bn__bias=None)
     before = bits(made)

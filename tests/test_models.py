@@ -221,6 +221,7 @@ def test_lenet5_1998_sees_the_greys_of_the_paper():
     ("options", "text"),
     [
         ({"name": "lenet"}, "'lenet'; did you mean 'lenet5'. there are .*lenet5, lenet5_1998"),
+        ({"name": ["lenet5"]}, r"no model named \['lenet5'\]; did you"),
         ({"name": "ResNet-50"}, "no model named 'ResNet-50'; did you mean 'resnet50'. there are"),
         ({"name": "transformer"}, "no model named 'transformer'; there are alexnet, "),
         ({"name": None}, "no model named None; there are alexnet, "),

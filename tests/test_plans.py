@@ -119,7 +119,7 @@ def test_the_fingerprint_is_of_every_source(tmp_path, monkeypatch):
 
 def test_a_kernel_that_was_removed(caplog):
     assert ignored(made("numba:removed"), caplog) == (
-        f"plan: numba:removed is passed over for {KEY}: there is no such kernel here"
+        "plan: conv2d: numba:removed is passed over: there is no such kernel here"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_kernel_that_refuses(caplog, monkeypatch):
         raise AssertionError("was run")
 
     assert ignored(made("numpy:picky"), caplog) == (
-        f"plan: numpy:picky is passed over for {KEY}: takes nothing"
+        "plan: conv2d: numpy:picky is passed over: takes nothing"
     )
 
 
@@ -243,6 +243,15 @@ class Sized(Problem):
     """A problem without a default."""
 
     n: int = 1
+
+
+def test_kernels_that_are_loaded_leave_choices_of_other_ops_alone(monkeypatch):
+    monkeypatch.setattr(registry, "_OPS", dict(registry._OPS))
+    usual()
+    before = dict(registry._CHOSEN)
+    loading = registry.Op("loading", Sized, (), ("y",), lambda problem: 0.0, lambda: [])
+    loading.kernel("plain", backend="numpy")(lambda outs, ins, problem, work: None)
+    assert registry._CHOSEN == before != {}
 
 
 def test_a_problem_at_its_defaults_is_the_ops_name():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from random import Random
 
 import pytest
 from plan_parts import CONV, KEY, PROBLEM, chosen, file, ignored, made, other, own_choices, usual
@@ -10,6 +11,7 @@ from gpuconv import plans, registry
 from gpuconv.device import CPU
 from gpuconv.errors import DataError
 from gpuconv.limits import limits
+from gpuconv.plans.files import _loaded
 
 __all__ = ["file", "own_choices"]
 pytestmark = pytest.mark.usefixtures("own_choices")
@@ -84,6 +86,15 @@ def test_a_machine_without_a_part_is_ignored(file, caplog, part):
     assert "machine 1: expected device, versions, kernels" in ignored(written(file, change), caplog)
 
 
+@pytest.mark.parametrize("part", ["device", "versions"])
+def test_a_machine_whose_facts_are_none_is_ignored(file, caplog, part):
+    def change(content):
+        content["machines"][0][part] = {"kind": ["cpu"]}
+
+    said = ignored(written(file, change), caplog)
+    assert "machine 1: expected names and numbers in device and versions" in said
+
+
 def test_what_is_unknown_elsewhere_is_said_and_the_plan_used(file, caplog):
     def change(content):
         content["note"] = content["machines"][0]["colour"] = 1
@@ -103,10 +114,41 @@ def test_many_faults_are_one_line(file, caplog):
 def test_hostile_names_stay_in_one_line(file, caplog):
     def change(content):
         content["machines"][0]["kernels"] = {"a\nb" * 999: 1}
-        content["machines"][0]["device"] = {"kind": "cpu", "name": "x\ny", "deep": [{"z": 1}]}
+        content["machines"][0]["device"] = {"kind": "cpu", "name": "x\ny"}
 
     usual()
     with limits(plan=written(file, change)):
         registry.choose(CONV, PROBLEM, CPU)
     assert len(caplog.messages) == 2
     assert not any("\n" in line or len(line) > 600 for line in caplog.messages)
+
+
+JUNK = (None, True, 1, -1, 1e400, "x", "", [], {}, [[]], {"kernel": {}}, 10**40, "\ud800", "a\nb")
+
+
+def damaged(draw, value):
+    """The same with parts gone, doubled, renamed, or something else."""
+    if draw.random() < 0.15:
+        return draw.choice(JUNK)
+    if isinstance(value, dict):
+        kept = [pair for pair in value.items() if draw.random() > 0.1]
+        names = ("kernel", "ms", "device", "\ud800")
+        return {
+            name if draw.random() < 0.9 else draw.choice(names): damaged(draw, part)
+            for name, part in kept
+        }
+    if isinstance(value, list):
+        return [damaged(draw, one) for one in value for _ in range(draw.choice((0, 1, 1, 2)))]
+    return value
+
+
+def test_no_damage_makes_a_crash_or_a_kernel_that_may_not_be_taken(file):
+    plans.save(made(other(), usual=0.1), file)
+    whole, draw = json.loads(file.read_text()), Random(0)
+    for _ in range(80):
+        file.write_text(json.dumps(damaged(draw, whole)))
+        _loaded.cache_clear()
+        assert chosen(file) in (usual(), other())
+        plan = plans.load(file).adopted(CPU).having(CPU, {})
+        plans.save(plan, file)
+        plans.open_or_new(file)

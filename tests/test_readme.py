@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ def commands(text: str) -> list[list[str]]:
             lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
             lexer.whitespace_split = True
             parts = split_at(list(lexer), set("|&;<>()"))
-            found += [part[1:] for part in parts if Path(part[0]).name == "gpuconv"]
+            called = [list(dropwhile(is_setting, part)) for part in parts]
+            found += [part[1:] for part in called if part and Path(part[0]).name == "gpuconv"]
     return found
+
+
+def is_setting(word: str) -> bool:
+    """Whether a word before a command sets a variable for it."""
+    return re.fullmatch(r"[A-Z_]+=\S*", word) is not None
 
 
 def split_at(words: list[str], marks: set[str]) -> list[list[str]]:
@@ -146,9 +153,12 @@ def test_ci_runs_every_stage_by_default():
     assert sorted(default[1].split()) == sorted(defined)
 
 
-def test_commands_in_the_readme_exist():
-    found = commands(README.read_text())
-    assert ["train"] in found
+@pytest.mark.parametrize(
+    ("page", "known"), [("README.md", "train"), ("docs/benchmarks.md", "bench")]
+)
+def test_commands_on_a_page_exist(page, known):
+    found = commands((ROOT / page).read_text())
+    assert known in [arguments[0] for arguments in found]
     for arguments in found:
         parse(arguments)
 
@@ -170,6 +180,7 @@ def test_a_command_that_does_not_exist_is_noticed(line, message):
 def test_names_in_the_python_blocks_exist():
     blocks = fences(README.read_text(), "python")
     assert blocks
+    blocks += fences((ROOT / "docs" / "benchmarks.md").read_text(), "python")
     assert unknown_names(blocks) == []
     wrong = ["import gpuconv as gcv\nfrom gpuconv.errors import NoError", "gcv.nothing(1)[0].x"]
     assert set(unknown_names(wrong)) == {"gpuconv.errors.NoError", "gcv.nothing"}

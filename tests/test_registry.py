@@ -131,15 +131,6 @@ def test_a_new_kernel_is_seen_by_problems_chosen_before(op):
     assert chosen(op) == "numpy:quick"
 
 
-def test_kernels_that_are_loaded_leave_choices_of_other_ops_alone(op):
-    plant(op, "usual")
-    assert chosen(op) == "numpy:usual"
-    before = dict(registry._CHOSEN)
-    loading = Op("loading", Vector, ("x",), ("y",), reference, lambda: [])
-    plant(loading, "usual")
-    assert registry._CHOSEN == before != {}
-
-
 def test_registering_a_name_again_replaces_the_kernel(op):
     plant(op, "usual", rank=10)
     plant(op, "usual", rank=20)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from hostile_weights import in_zip, tensor
 from make_torch_files import DATA, values
 
 import gpuconv as gcv
@@ -23,6 +24,21 @@ def same(found, expected):
 
 def net():
     return gcv.Sequential(layers.Conv2d(1, 2, 3), layers.BatchNorm2d(2)).initialize(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("module.w", "w"),
+        ("_orig_mod.module.w", "w"),
+        ("module._orig_mod.w", "w"),
+        ("model.w", "model.w"),
+    ],
+)
+def test_what_wrappers_put_before_names_is_taken_off(tmp_path, name, found):
+    content = tensor().replace(b"S'w'", f"S'{name}'".encode())
+    (tmp_path / "w").write_bytes(in_zip(content, {"0": bytes(8)}))
+    assert list(gcv.load(tmp_path / "w")) == [found]
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -3,6 +3,7 @@
 import builtins
 import json
 import os
+import struct
 import subprocess
 import tracemalloc
 from datetime import date
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_weights import mutant, sound
+from hostile_weights import in_zip, legacy, mutant, sound, tensor
 from house_rules import ROOT
 from make_torch_files import values
 from test_weights_hostile import MOST, executed
@@ -89,3 +90,25 @@ def test_the_last_long_run_was_whole():
     said = json.loads(RESULT.read_text())
     assert said["mutants"] == said["loaded"] + said["refused"] == 10_000
     assert said["peak bytes"] < MOST
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "npz"])
+def test_reading_takes_little_more_memory_than_the_arrays(tmp_path, kind):
+    size, path = 2**22, tmp_path / "w"
+    content = np.arange(size, dtype=np.float32)
+    pickled = tensor(f"(I{size}\nt", numel=f"I{size}\n")
+    if kind == "npz":
+        np.savez(tmp_path / "w.npz", w=content)
+        path = tmp_path / "w.npz"
+    elif kind == "zip":
+        path.write_bytes(in_zip(pickled, {"0": content.tobytes()}))
+    else:
+        keys = b"(lS'0'\na." + struct.pack("<Q", size)
+        path.write_bytes(legacy(pickled, keys + content.tobytes()))
+    tracemalloc.start()
+    found = gcv.load(path)["w"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, content)
+    assert found.flags.writeable
+    assert peak < 1.5 * content.nbytes

@@ -236,5 +236,10 @@ def test_more_bytes_than_a_record_needs_are_refused(refuse):
     assert "of shape (2,) and dtype float32 in" in refuse(npz(described("(2,)"), bytes(12)))
 
 
+def test_names_are_strings(refuse):
+    content = in_zip(tensor().replace(b"S'w'", b"I7"), {"0": bytes(8)})
+    assert "an entry named 7; names of tensors are strings" in refuse(content)
+
+
 def test_keys_are_plain_values(refuse):
     assert "one that is no plain value" in refuse(in_zip(b"})\x85Ns."))

@@ -43,15 +43,16 @@ def _parts(found: Explanation) -> Iterator[str]:
 
 def times(found: Explanation) -> str:
     """Stacked bars, a layer each, in the order of the net."""
-    by_layer: dict[str, list[tuple[Line, float]]] = {}
+    by_layer: dict[str, list[tuple[Line, float]]] = {layer: [] for layer in found.layers}
     for line in found.lines:
         each = line.chosen.seconds if line.chosen else None
         for layer in line.layers if each else ():
-            by_layer.setdefault(layer, []).append((line, each or 0.0))
+            by_layer[layer].append((line, each or 0.0))
+    by_layer = {layer: parts for layer, parts in by_layer.items() if parts}
     longest = max((sum(s for _, s in parts) for parts in by_layer.values()), default=0.0)
     if not longest:
         return ""
-    ops = list(dict.fromkeys(line.op for line in found.lines))
+    ops = _ops(found)
     rows = [
         _bar(number, layer, parts, (RIGHT - LABEL) / longest, ops)
         for number, (layer, parts) in enumerate(by_layer.items())
@@ -61,9 +62,23 @@ def times(found: Explanation) -> str:
     return f'<div class="plot">{drawn}</div>{_legend(ops, "square")}'
 
 
+def _ops(found: Explanation) -> list[str]:
+    """The ops, those that take most time first: they have colours of their own."""
+    total = dict.fromkeys((line.op for line in found.lines), 0.0)
+    for line in found.lines:
+        total[line.op] += line.seconds or 0.0
+    return sorted(total, key=lambda op: -total[op])
+
+
+def _colour(ops: list[str], op: str) -> str:
+    return names.css(min(ops.index(op), svg.COLOURS - 1))
+
+
 def _legend(ops: list[str], kind: str) -> str:
-    """A colour for each op."""
-    return svg.legend([(op, names.css(number), kind) for number, op in enumerate(ops)])
+    """A colour for each op, the last for all of the rest."""
+    named, rest = ops[: svg.COLOURS - 1], ops[svg.COLOURS - 1 :]
+    shown = [*named, *([", ".join(rest)] if rest else [])]
+    return svg.legend([(op, names.css(number), kind) for number, op in enumerate(shown)])
 
 
 def _bar(
@@ -75,7 +90,7 @@ def _bar(
         name = line.chosen.name if line.chosen else ""
         words = f"{layer} {line.phase}: {line.op}, {name}, {1e3 * seconds:.3g} ms"
         shape = f'<rect x="{x:.1f}" y="{top}" width="{scale * seconds:.2f}" height="{ROW - 4}"'
-        colour = names.css(ops.index(line.op))
+        colour = _colour(ops, line.op)
         made.append(
             f'<g class="{colour}">{shape} fill="currentColor"><title>{escape(words)}</title>'
             "</rect></g>"
@@ -88,7 +103,7 @@ def _bar(
 
 def roofline(found: Explanation) -> str:
     """GFLOP/s over operations for each byte, a mark for every chosen kernel that has both."""
-    roof, ops = found.ceiling, list(dict.fromkeys(line.op for line in found.lines))
+    roof, ops = found.ceiling, _ops(found)
     shown = []
     for line in found.lines:
         seconds = line.chosen.seconds if line.chosen else None
@@ -103,8 +118,7 @@ def roofline(found: Explanation) -> str:
     floor = max(axes.xs[0], axes.ys[0] * 1e9 / roof.bandwidth)
     path = [(floor, floor * roof.bandwidth / 1e9), (edge, top), (max(axes.xs[1], edge), top)]
     marks = [
-        svg.mark(axes, point, names.css(ops.index(line.op)), _words(line, point))
-        for line, point in shown
+        svg.mark(axes, point, _colour(ops, line.op), _words(line, point)) for line, point in shown
     ]
     words = f"{len(marks)} chosen kernels; the roof is {top:.4g} GFLOP/s"
     drawn = svg.picture(axes, [svg.line(axes, path, "roof"), *marks], "Rooflines", words)

@@ -1,5 +1,6 @@
 """Who is who on the page: libraries, their colours, and what a mark says."""
 
+import re
 from collections.abc import Iterable
 
 from ..figures import Row
@@ -10,7 +11,7 @@ Key = tuple[str, bool]  # a name, and whether it is a peer's
 
 def library(name: str) -> str:
     """What a name begins with: a backend of ours, or a peer's library."""
-    return name.replace(":", " ").split()[0]
+    return re.split(r"[:, ]", name)[0]
 
 
 def libraries(rows: Iterable[Row]) -> list[Key]:
@@ -23,12 +24,13 @@ def css(number: int) -> str:
     return f"c{number % svg.COLOURS}"
 
 
-def legend(order: Iterable[Key]) -> str:
-    """A legend of libraries or kernels in the colours that their order gives them."""
-    return svg.legend(
+def legend(order: Iterable[Key], *more: tuple[str, str, str]) -> str:
+    """A legend of libraries or kernels in the colours that their order gives them, and ``more``."""
+    found = [
         (name, css(number), "square" if is_peer else "disc")
         for number, (name, is_peer) in enumerate(order)
-    )
+    ]
+    return svg.legend([*found, *more])
 
 
 def title(case: str, batch: int | None) -> str:

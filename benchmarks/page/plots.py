@@ -69,7 +69,7 @@ def _marks(axes: svg.Axes, points: list[tuple[Row, svg.Point]]) -> Iterator[str]
 
 def _legend(rows: list[Row]) -> str:
     ringed = [(TAKEN, "ink", "ringed")] if any(row.is_chosen for row in rows) else []
-    return names.legend(names.libraries(rows)) + svg.legend(ringed)
+    return names.legend(names.libraries(rows), *ringed)
 
 
 def ladder(rows: list[Row]) -> str:

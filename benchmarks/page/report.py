@@ -5,8 +5,8 @@ from html import escape
 
 from ..figures import MEASURED
 from ..history import Line, lines
-from ..suite import Result
-from . import gpu, past, plots, svg, tables
+from ..suite import KERNELS, Result
+from . import gpu, nets, past, plots, svg, tables
 from .style import CSS
 
 MARKS = (
@@ -14,6 +14,7 @@ MARKS = (
     "median over rounds in turn, for the fastest of a library's formats or kernels. Above 1 "
     "gpuconv is faster; a triangle marks where it is slower. Rest on a cell to read more."
 )
+BUSY = 0.5  # cores
 BATCHES = "Milliseconds for each image: a falling line gains from a larger batch."
 
 
@@ -42,16 +43,18 @@ def _parts(result: Result, kept: list[Line]) -> Iterator[str]:
 
 def _sections(result: Result, kept: list[Line]) -> Iterator[tuple[str, str, str]]:
     """Title, words and inside, which may be empty."""
-    rows = [row for row in result.rows if row.state == MEASURED]
+    every = [row for row in result.rows if row.suite == KERNELS]
+    rows = [row for row in every if row.state == MEASURED]
+    yield from ((title, nets.WHOLE, inside) for title, inside in nets.suites(result.rows))
     if rows:
-        yield "Against the peers", MARKS, tables.speedups(result.rows)
+        yield "Against the peers", MARKS, tables.speedups(every)
         yield "Rooflines", plots.ROOFLINE, plots.roofline(rows, result.roof)
         yield "From the plainest to the best", plots.LADDER, plots.ladder(rows)
         yield "Errors beside times", plots.ERRORS, plots.errors(rows)
         yield "Time against batch size", BATCHES, plots.batches(rows)
-        yield "History", past.HISTORY, past.history(_with_this(result, kept))
+    yield "History", past.HISTORY, past.history(_with_this(result, kept))
     yield "GPU kernels, static", gpu.STATIC, gpu.static(result.static)
-    yield "Every figure", tables.FIGURES, tables.every(result.rows)
+    yield "Every figure", tables.FIGURES, tables.every(every)
 
 
 def _with_this(result: Result, kept: list[Line]) -> list[Line]:
@@ -82,9 +85,21 @@ def _head(result: Result) -> str:
         "system": escape(f"{here['system']}, Python {here['python']}"),
         "date": escape(here["date"]),
     }
-    if result.done < result.expected:
-        facts["interrupted"] = f"after {result.done} of {result.expected} cases"
-    if result.device == "cpu":
-        facts["not here"] = "no GPU was timed"
+    facts |= dict(_warnings(result))
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts.items())
     return f"<h1>gpuconv bench</h1><dl>{listed}</dl>"
+
+
+def _warnings(result: Result) -> Iterator[tuple[str, str]]:
+    """What a reader should know before any figure."""
+    busy = result.environment.get("busy_cores") or 0
+    if busy > BUSY:
+        words = (
+            f"{busy} cores were busy with other work when this began: who waits for a core looks "
+            "slow, peers most of all, whose threads spin"
+        )
+        yield "beware", f"<strong>{words}</strong>"
+    if result.done < result.expected:
+        yield "interrupted", f"after {result.done} of {result.expected} cases"
+    if result.device == "cpu":
+        yield "not here", "no GPU was timed"

@@ -106,16 +106,19 @@ def _ratio(rows: list[Row]) -> str:
         return f"<td class='dim'{about}>{escape(rows[0].state) if rows else '-'}</td>"
     seconds = best.timing.median if best.timing else 0.0
     about = f"title='{escape(best.name, quote=True)}, {short(1e3 * seconds)} ms'"
-    return f"<td {_verdict(_known(best))} {about}>{_marked(_known(best))}</td>"
+    return f"<td {verdict(_known(best))} {about}>{marked(_known(best))}</td>"
 
 
-def _verdict(ratio: float) -> str:
+def verdict(ratio: float) -> str:
+    """The class of a cell that says how many times as long a rival takes."""
     shown = round(ratio, 2)
     return f"class='{'slower' if shown < EXACT else 'faster' if shown > EXACT else ''}'"
 
 
-def _marked(ratio: float) -> str:
-    return f"{ratio:.2f}{' ▼' if round(ratio, 2) < EXACT else ''}"
+def marked(ratio: float) -> str:
+    """The ratio, with a triangle where gpuconv is slower."""
+    shown = f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
+    return f"{shown}{' ▼' if round(ratio, 2) < EXACT else ''}"
 
 
 def _means(words: str, cases: list[Cells], columns: list[str], blank: int = 0) -> str:
@@ -133,7 +136,7 @@ def _mean(cases: list[Cells], name: str) -> str:
         return "<td>-</td>"
     lost = sum(round(ratio, 2) < EXACT for ratio in ratios)
     words = f"slower in {lost} of {len(ratios)}"
-    return f"<td {_verdict(mean)}>{_marked(mean)}<br><small>{words}</small></td>"
+    return f"<td {verdict(mean)}>{marked(mean)}<br><small>{words}</small></td>"
 
 
 def every(rows: list[Row]) -> str:

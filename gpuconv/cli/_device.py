@@ -1,6 +1,9 @@
 """Which device and which kernels a command runs on."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from .. import device as devices
 from .. import plans, registry
@@ -12,6 +15,10 @@ DEVICES = (
     "cpu, cuda, emulated (the CUDA kernels without a GPU: slow, for looking), or auto: the fastest "
     "that is here"
 )
+Workspace = Annotated[
+    int | None, typer.Option(min=0, help="bytes that a call may take besides its arrays")
+]
+Error = Annotated[float | None, typer.Option(min=0, help="of a kernel, relative, at most")]
 PLAN = "a plan of gpuconv tune; default: this machine's, in the cache folder"
 
 

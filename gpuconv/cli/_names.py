@@ -14,10 +14,13 @@ _AXES = ("kernel", "stride", "dilation")
 _SIDES = ("top", "bottom", "left", "right")
 # Options that show in other numbers as well: a kernel that takes those takes the option.
 _SHOWS_IN = {
+    "alpha": {"depth"},
     "ceil_mode": {"p", "q"},
     "count_include_pad": {"include_pad"},
     "epilogue": {"relu"},
     "groups": {"cg", "kg"},
+    "max_val": {"bounds_1"},
+    "min_val": {"bounds_0"},
 }
 
 

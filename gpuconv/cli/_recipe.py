@@ -36,11 +36,14 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def settle(context: typer.Context, settings: dict[str, Any]) -> Recipe | None:
-    """Read --recipe and put its numbers into the settings that the user left alone.
+def settle(
+    context: typer.Context, settings: dict[str, Any], model: dict[str, Any]
+) -> Recipe | None:
+    """Put the model's numbers, and those of --recipe, into the settings that the user left alone.
 
     Raises OptionError for a recipe that is none, and an option that it takes the place of.
     """
+    settings |= {name: value for name, value in model.items() if settings[name] is None}
     if settings["recipe"] is None:
         return None
     recipe = recipes.read(settings["recipe"])

@@ -8,9 +8,10 @@ import typer
 
 from .. import cpu
 from .. import device as devices
-from ..benchmarks import history, suite
+from ..benchmarks import guests, history, suite
 from ..benchmarks.cases import Case
 from ..benchmarks.cpu_vs_peers.ceilings import ceilings
+from ..benchmarks.gpu_ceilings import gpu_ceilings
 from ..benchmarks.page import page
 from ..benchmarks.static_rows import static_rows
 from ..benchmarks.suite import Result, Wanted
@@ -51,9 +52,12 @@ def bench(
         list[Path] | None, typer.Option("--with", help="a Python file that registers kernels")
     ] = None,
     against: Annotated[
-        str,
-        typer.Option(help="peers, of numpy,torch,onnxruntime; one that is not installed says so"),
-    ] = "numpy,torch,onnxruntime",
+        str | None,
+        typer.Option(
+            help="peers, of numpy,torch,onnxruntime on a CPU, cudnn on a GPU; one that is not "
+            "installed says so; default: all of the device's"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: the fastest here")] = "auto",
     batch_size: Annotated[
         list[int] | None,
@@ -111,14 +115,19 @@ def bench(
         load(file, "bench")
     batches: Any = tuple(batch_size or [None])
     often = {"batches": batches, "seconds": seconds, "rounds": rounds, "suites": _words(suites)}
-    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), _words(against), **often)
+    here = _device(device)
+    peers = guests.default(here) if against is None else _words(against)
+    asked = suite.wanted(what or [], _listed(shapes), _words(algorithm), peers, **often)
+    asked.check_device(here)
     found = asked.everything()
     before = history.load(compare) if compare is not None else []
     tuned = measured(plan)
     _require_writable(html, results if save else None)
-    here = _device(device)
     result = Result(
-        " ".join(["gpuconv", *sys.argv[1:]]), str(here), ceilings(), expected=len(found)
+        " ".join(["gpuconv", *sys.argv[1:]]),
+        str(here),
+        gpu_ceilings(here) if here.kind == "cuda" else ceilings(),
+        expected=len(found),
     )
     result.environment = suite.environment(here)
     _heading(result)

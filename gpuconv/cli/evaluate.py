@@ -14,7 +14,7 @@ from ..limits import limits
 from ..training.checkpoint import Run
 from ..training.evaluate import evaluate
 from ._app import app, out
-from ._device import DEVICES, PLAN, measured, resolve
+from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
 from ._foreign import foreign
 from ._progress import images_bar
 
@@ -45,6 +45,8 @@ def evaluate_run(
     batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 256,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
+    max_workspace: Workspace = None,
+    max_error: Error = None,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     ten_crop: Annotated[
         int | None,
@@ -70,7 +72,7 @@ def evaluate_run(
     skipped = getattr(dataset, "skipped", 0)
     crop = None if ten_crop is None else TenCrop(ten_crop)
     shown = images_bar(len(dataset), f"eval {name}", quiet=as_json)
-    with limits(plan=tuned), shown as progress:
+    with limits(plan=tuned, max_workspace=max_workspace, max_error=max_error), shown as progress:
         found = evaluate(net, dataset, batch_size=batch_size, crop=crop, progress=progress)
     if as_json:
         out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -127,7 +128,7 @@ def _explanation(
     if not kept:
         listed = ", ".join(dict.fromkeys(line.op for line in found.lines))
         raise OptionError(f"explain: {full} has no {', '.join(ops)}; it has {listed}")
-    return Explanation(found.title, here, found.ceiling, kept)
+    return replace(found, lines=kept)
 
 
 def _convolutions(train: bool) -> list[str]:

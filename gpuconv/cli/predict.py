@@ -15,7 +15,7 @@ from ..limits import limits
 from ..training.checkpoint import Run
 from ..training.step import InferenceStep
 from ._app import app, out, show
-from ._device import DEVICES, PLAN, measured, resolve
+from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
 from ._foreign import foreign
 
 TOP = 5
@@ -41,6 +41,8 @@ def predict(
     ] = None,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     plan: Annotated[Path | None, typer.Option(help=PLAN)] = None,
+    max_workspace: Workspace = None,
+    max_error: Error = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
 ) -> None:
     """Say what images show: a table of the five most probable classes for each.
@@ -55,7 +57,7 @@ def predict(
     else:
         net, prepare = foreign(str(run), weights)
     net.to(resolve(device, quiet=as_json))
-    with limits(plan=tuned):
+    with limits(plan=tuned, max_workspace=max_workspace, max_error=max_error):
         ranked = [rank(net, prepare.image(path), list(prepare.classes)) for path in images]
     if as_json:
         both = zip(images, ranked, strict=True)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import models
+from .. import device as devices
+from .. import models, registry
 from ..data import Preprocessing, open_dataset
 from ..data.dataset import Dataset, title
 from ..data.sources import resolved
@@ -15,14 +16,16 @@ from ..errors import OptionError
 from ..graph import Graph
 from ..limits import limits
 from ..training.checkpoint import Run, next_folder
+from ..training.evaluate import BATCH as TEST_BATCH
 from ..training.evaluate import loader
 from ..training.groups import param_groups
 from ..training.optimizers import SGD
+from ..training.planned import calls
 from ..training.recipe import names
 from ..training.schedules import Schedule, constant, cosine, warmup
 from ..training.trainer import Trainer
 from ._app import app, out
-from ._device import DEVICES, PLAN, measured, resolve
+from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
 from ._device import plan as named
 from ._foreign import preparation
 from ._progress import bar
@@ -32,6 +35,7 @@ from ._session import Session
 from ._transfer import factors, start_from
 
 INTERRUPTED = 130  # the shell's code for SIGINT
+BOUNDS = ("max_workspace", "max_error")
 NO_SETTINGS = ("context", "out_folder", "resume")
 
 
@@ -56,6 +60,8 @@ def train(
         typer.Option(help="kernels by op, as conv2d=numpy:direct,linear=...; default: chosen"),
     ] = None,
     plan: Annotated[str | None, typer.Option(help=PLAN)] = None,
+    max_workspace: Workspace = None,
+    max_error: Error = None,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the training images")] = 12,
     max_steps: Annotated[int | None, typer.Option(min=1, help="stop after this many steps")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a step")] = 64,
@@ -117,18 +123,18 @@ def train(
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
     run = None if resume is None else reopen(resume, out_folder)
     if run is None:
-        chosen, folder = models.get(model), out_folder or next_folder("runs", model)
-        settings |= {n: getattr(chosen, n) for n in ("lr", "dropout") if settings[n] is None}
+        own, folder = models.get(model), out_folder or next_folder("runs", model)
         Run.require_free(folder)
-        plan_of = settle(context, settings)
+        plan_of = settle(context, settings, {"lr": own.lr, "dropout": own.dropout})
     else:
         settings = settings_of(run, context, settings)
         plan_of = run.recipe()
     where = resolve(settings["device"])
-    kernels, tuned = named(settings["algorithm"], where), measured(settings["plan"])
+    held, tuned = _limits(settings, where), measured(settings["plan"])
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
     course = course_of(plan_of, settings, train_set, run)
     trainer, batches = _prepare(settings, where, train_set, run, course)
+    _require_kernels(trainer.net, settings, where, len(test_set))
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
     if settings["weights"] is not None and (run is None or not run.has_checkpoint):
         start_from(trainer.net, settings["weights"])
@@ -137,7 +143,7 @@ def train(
     else:
         go_on(run, trainer, train_set)
     session = Session(run, trainer, test_set, settings)
-    with limits(plan=kernels), session.planned(tuned), session.recorded():
+    with limits(**held), session.planned(tuned), session.recorded():
         session.fit(batches)
         session.finish()
     if session.interrupted:
@@ -170,6 +176,22 @@ def _prepare(
         "workers": settings["workers"],
     }
     return trainer, loader(net, data, batch_size, shuffle=True, **options)
+
+
+def _limits(settings: dict[str, Any], where: str) -> dict[str, Any]:
+    bounds = {name: settings[name] for name in BOUNDS}
+    return {"plan": named(settings["algorithm"], where), **bounds}
+
+
+def _require_kernels(net: Any, settings: dict[str, Any], where: str, tested: int) -> None:
+    """Raise KernelError, before a folder is made, if a bound leaves a call without a kernel."""
+    if all(settings[name] is None for name in BOUNDS):
+        return
+    here = devices.get(where)
+    with limits(**_limits(settings, where)), limits(plan=measured(settings["plan"])):
+        for is_step, batch in ((True, settings["batch_size"]), (False, min(TEST_BATCH, tested))):
+            for call in calls(net, (batch, *net.input_shape), train=is_step, device=here):
+                registry.choose(registry.get_op(call.op), call.problem, here, call.algorithm)
 
 
 def _open(settings: dict[str, Any], split: str) -> Dataset:

@@ -19,7 +19,7 @@ from ..limits import limits
 from ..plans import Plan
 from ._app import app, err, out, show
 from ._bench_table import figure
-from ._device import resolve
+from ._device import Error, Workspace, resolve
 from ._load import load
 from ._progress import bar
 
@@ -58,6 +58,8 @@ def tune(
     plan: Annotated[
         Path | None, typer.Option(help="the file to read and write; default: in the cache folder")
     ] = None,
+    max_workspace: Workspace = None,
+    max_error: Error = None,
     again: Annotated[bool, typer.Option("--again", help="measure what the plan has, too")] = False,
 ) -> None:
     """Measure which kernel is the fastest for each problem of a model, and remember it in a plan.
@@ -80,7 +82,7 @@ def tune(
     here = _device(device)
     modes = (TRAIN, INFER) if mode is None else (TRAIN,) if mode else (INFER,)
     run = Run(target, found, here, tasks_for.algorithms, seconds, rounds)
-    with limits(plan=found):
+    with limits(plan=found, max_workspace=max_workspace, max_error=max_error):
         todo = run.todo(_tasks(tasks_for, batch_size or [None], here, modes), again)
         interrupted = run.measure(todo)
     run.report()

@@ -39,11 +39,22 @@ def require_fit(places: Mapping[str, Tensorlike], state: Any, strict: bool) -> L
         for name, place in places.items()
         if name in state and not _fits(name, place, state[name])
     ]
-    parts = _named(missing, unexpected) if strict else []
+    parts = _prefixed(missing, unexpected) or _named(missing, unexpected) if strict else []
     parts += _cut(wrong, "; ")
     if parts:
         raise StateError(f"load_state_dict: {'; '.join(parts)}; nothing was loaded (same model?)")
     return Loaded(missing, unexpected)
+
+
+def _prefixed(missing: list[str], unexpected: list[str]) -> list[str]:
+    """What to do if all that is missing is there under longer names: most often a wrapper's."""
+    for prefix in sorted({name.partition(".")[0] + "." for name in unexpected}):
+        if missing and {prefix + name for name in missing}.issubset(unexpected):
+            return [
+                f"the names begin with {prefix!r}; take it off: "
+                f"{{name.removeprefix({prefix!r}): array for name, array in state.items()}}"
+            ]
+    return []
 
 
 def _named(missing: list[str], unexpected: list[str]) -> list[str]:

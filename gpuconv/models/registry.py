@@ -64,7 +64,7 @@ def models() -> dict[str, Model]:
 
 def get(name: str) -> Model:
     """The model of that name; raises OptionError with the nearest name and all that there are."""
-    if name not in _MODELS:
+    if not isinstance(name, str) or name not in _MODELS:
         near = get_close_matches(str(name).lower(), _MODELS, 1)
         meant = f"did you mean {near[0]!r}? " if near else ""
         listed = ", ".join(sorted(_MODELS))

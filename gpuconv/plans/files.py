@@ -169,6 +169,9 @@ def _section(where: str, given: Any, faults: list[Fault | None]) -> Section | No
         faults.append((where, f"expected {', '.join(SECTION)}, each in braces"))
         return None
     device, versions, kernels = parts
+    if not all(isinstance(fact, str | int) for fact in (*device.values(), *versions.values())):
+        faults.append((where, "expected names and numbers in device and versions"))
+        return None
     faults.append(_unknown(where, given, SECTION))
     entries = {}
     for name, line in kernels.items():

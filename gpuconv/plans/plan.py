@@ -95,7 +95,7 @@ class Plan:
         if entry is None:
             return None
         if (reason := fault(entry.kernel)) is not None:
-            self.say(f"{entry.kernel} is passed over for {key(op, problem)}: {reason}")
+            self.say(f"{op}: {entry.kernel} is passed over: {reason}")
             return None
         return entry.kernel
 

@@ -17,6 +17,8 @@ from .step import InferenceStep
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
+BATCH = 256  # images, where nobody says how many
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -88,7 +90,7 @@ def evaluate(
     data: "Dataset | Batches",
     *,
     loss: Layer | None = None,
-    batch_size: int = 256,
+    batch_size: int = BATCH,
     crop: Crop | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import device as devices
 from ..cpu import memory
 from ..device import CPU, Device
 from ..graph import Graph
 from ..layers import CrossEntropyLoss, Layer
 from ..layers.parameter import Parameter, Tensorlike
+from ..nodes import train_forward
 from ..problem import Problem
 from ..random import Stream
 from ..shapes import Shape
@@ -46,9 +48,11 @@ def calls(
 ) -> list[Call]:
     """Every call of one pass of ``InferenceStep``, or of ``TrainStep`` without its update.
 
+    A step that is taken early (early.py) counts as the gradient that it would have been.
+
     ``shapes``: the inputs', batch included. ``loss``: default cross entropy where the output is
     (N, K) or (N, K, H, W), else none. The net stays as it is. Raises ShapeError for shapes that do
-    not fit.
+    not fit, DeviceError for a batch that no memory holds.
     """
     net.output_shape(*shapes)
     with _undrawn(net), np.errstate(all="ignore"):
@@ -62,11 +66,14 @@ def calls(
 def _run(
     net: Layer, shapes: tuple[Shape, ...], train: bool, loss: Layer | None, log: "_Log"
 ) -> None:
-    xs = [memory.empty(shape, "float32") for shape in shapes]
-    y, saved = net.forward(*xs, train=train, rng=Stream(0) if train else None)
-    log.close(FORK, FORWARD)
+    dtype = next((p.home[1] for p in net.parameters()), "float32")
+    xs = [devices.empty(shape, dtype, CPU) for shape in shapes]
     if not train:
+        net.forward(*xs)
+        log.close(FORK, FORWARD)
         return
+    y, saved = train_forward(net, *xs, rng=Stream(0))
+    log.close(FORK, FORWARD)
     gradient = y
     loss = _loss_for(y) if loss is None else loss
     if loss is not None:

@@ -13,6 +13,7 @@ from ..errors import WeightsError
 
 # What zipfile raises on broken bytes.
 _DAMAGE = (EOFError, IndexError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
+PIECE = 2**20  # bytes read at once: a record of a zip file is copied on its way
 MAX_GROWTH, ALWAYS = 50, 2**26  # weights hardly compress; a bomb grows a thousandfold
 
 
@@ -67,7 +68,7 @@ def fill(file: object, dtype: np.dtype, numel: int) -> np.ndarray:
     values = np.empty(numel, dtype)
     left = memoryview(values.view(np.uint8).data)
     while left:
-        count = file.readinto(left)  # type: ignore[attr-defined]
+        count = file.readinto(left[:PIECE])  # type: ignore[attr-defined]
         if not count:
             raise WeightsError("fewer bytes than it says (cut short?)")
         left = left[count:]

@@ -8,7 +8,8 @@ from .tensors import Tensor
 
 # As training scripts call them; the first that is there is taken.
 ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network")
-PARALLEL = "module."  # torch.nn.DataParallel puts it before every name
+# What torch.nn.DataParallel and torch.compile put before every name.
+WRAPPERS = ("module.", "_orig_mod.")
 
 
 def state_dict(tree: Any, key: str | None = None) -> dict[str, Tensor]:
@@ -37,10 +38,19 @@ def _tensors(state: Any) -> dict[str, Tensor]:
     if not _is_state(state):
         raise WeightsError(f"no tensors by name but {_listed(state)}; say which entry with key=")
     for name, value in state.items():
-        if type(name) is not str or not isinstance(value, Tensor):
+        if type(name) is not str:
+            raise WeightsError(f"an entry named {shown(name)}; names of tensors are strings")
+        if not isinstance(value, Tensor):
             raise WeightsError(f"an entry {shown(name)} that is {shown(value)}, not a tensor")
-    whole = all(name.startswith(PARALLEL) for name in state)
-    return {name.removeprefix(PARALLEL) if whole else name: v for name, v in state.items()}
+    return _unwrapped(state)
+
+
+def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the wrappers that every name begins with, whichever is outside."""
+    for wrapper in 2 * WRAPPERS:
+        if all(name.startswith(wrapper) for name in state):
+            state = {name.removeprefix(wrapper): value for name, value in state.items()}
+    return state
 
 
 def _listed(value: Any) -> str:

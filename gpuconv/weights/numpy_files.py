@@ -42,7 +42,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         file.read(start)
         values = archives.fill(file, dtype, numel)
     ordered = values.reshape(shape, order="F" if fortran else "C")
-    return np.array(ordered, dtype.newbyteorder("="), order="C")
+    return np.asarray(ordered, dtype.newbyteorder("="), order="C")
 
 
 def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:

@@ -23,9 +23,9 @@ def load(path: str | os.PathLike, *, key: str | None = None) -> dict[str, np.nda
     Reads safetensors, ``.npz``, PyTorch's ``.pth`` in the zip format and in the one before 1.6, a
     run folder and its checkpoint; the content decides, not the file's name. PyTorch is not needed,
     and nothing that a file holds is executed. Of a checkpoint the usual entry ("state_dict",
-    "model", ...) is taken, or the entry ``key``; the "module." that DataParallel puts before every
-    name is taken off. bfloat16 becomes float32 (exactly); other dtypes stay. Equal views of one
-    PyTorch storage are one array, as tied weights are.
+    "model", ...) is taken, or the entry ``key``; what DataParallel and torch.compile put before
+    every name ("module.", "_orig_mod.") is taken off. bfloat16 becomes float32 (exactly); other
+    dtypes stay. Equal views of one PyTorch storage are one array, as tied weights are.
 
     Raises WeightsError, naming the file, if it is missing, damaged, claims more than it holds, or
     holds anything besides tensors and plain values.

@@ -169,7 +169,7 @@ NAMES: dict[str, Any] = {
 def make(
     state: dict[str, Tensor], read: Callable[[Storage], np.ndarray], budget: int
 ) -> dict[str, np.ndarray]:
-    """The arrays; ``read`` gives a storage's elements, and is asked once for each.
+    """The arrays; ``read`` gives a storage's elements, a new array, and is asked once for each.
 
     Equal views are one array, as tied weights are; other views of a storage are copies, and a file
     of ``budget`` bytes may not make more than MAX_SHARING times as many of them.
@@ -181,7 +181,8 @@ def make(
     for _, group in groupby(sorted(wanted, key=_key), key=_key):
         tensors = list(group)
         values = read(tensors[0].storage)
-        made.update((tensor, view(values, tensor)) for tensor in tensors)
+        is_whole = len(tensors) == 1 and prod(tensors[0].shape) == values.size
+        made.update((tensor, view(values, tensor, is_whole)) for tensor in tensors)
     return {name: made[tensor] for name, tensor in state.items()}
 
 
@@ -190,19 +191,25 @@ def _key(tensor: Tensor) -> tuple[str, str, int, int]:
     return storage.key, storage.kind.dtype, storage.numel, storage.start
 
 
-def view(values: np.ndarray, tensor: Tensor) -> np.ndarray:
-    """The tensor's elements as a C-contiguous array of their own, in the machine's byte order."""
+def view(values: np.ndarray, tensor: Tensor, is_whole: bool) -> np.ndarray:
+    """The tensor's elements as a C-contiguous array, in the machine's byte order.
+
+    It may be a view of ``values`` if the tensor ``is_whole``: the only one, of all of them.
+    """
     if not prod(tensor.shape):
         found = np.empty(tensor.shape, values.dtype)
     else:
         strides = [stride * values.itemsize for stride in tensor.strides]
         part = values[tensor.offset :]
-        found = np.lib.stride_tricks.as_strided(part, tensor.shape, strides, writeable=False)
-    return native(found, tensor.storage.kind.dtype)
+        found = np.lib.stride_tricks.as_strided(part, tensor.shape, strides, writeable=is_whole)
+    return native(found, tensor.storage.kind.dtype, not is_whole)
 
 
-def native(values: np.ndarray, dtype: str) -> np.ndarray:
-    """A C-contiguous copy in the machine's byte order; bfloat16 bits as the same float32 values."""
+def native(values: np.ndarray, dtype: str, copy: bool = True) -> np.ndarray:
+    """C-contiguous, in the machine's byte order, a copy unless that is not asked for or needed.
+
+    bfloat16 bits become the same float32 values.
+    """
     if dtype != BFLOAT16:
-        return np.array(values, dtype, order="C")
+        return (np.array if copy else np.asarray)(values, dtype, order="C")
     return np.left_shift(np.array(values, np.uint32, order="C"), 16).view(np.float32)

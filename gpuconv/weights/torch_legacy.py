@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ..errors import WeightsError
+from . import archives
 from .entries import state_dict
 from .machine import Machine
 from .tensors import NAMES, Kind, Storage, make, persistent
@@ -41,8 +42,8 @@ def read(path: Path, key: str | None) -> dict[str, np.ndarray]:
         places = _places(stream, _plain(stream), kinds)
 
         def elements(one: Storage) -> np.ndarray:
-            values = np.frombuffer(mapped, one.kind.stored, one.numel, places[one.key])
-            return values[one.start :].copy()  # nothing may point into the file when it is closed
+            file.seek(places[one.key])
+            return archives.fill(file, one.kind.stored, one.numel)[one.start :]
 
         return make(wanted, elements, path.stat().st_size)
 

@@ -21,7 +21,7 @@ def _cost(problem: AdaptivePool2dProblem, device: Device) -> float:
 
 def _backward_cost(problem: AdaptivePool2dProblem, device: Device) -> float:
     """Seconds: NumPy's calls, and the passes over dx, fewer for a single bin."""
-    passes = 1.4 if problem.p * problem.q == 1 else 4.5
+    passes = 2.4 if problem.p * problem.q == 1 else 4.5
     size = problem.n * problem.c * problem.h * problem.w
     return 2e-5 + 1e-5 * (problem.p + problem.q) + 4e-10 * passes * size
 

@@ -28,7 +28,7 @@ DECLARED: dict[str, Any] = {
 }
 
 
-@batch_norm.kernel("one_pass", cost=measured(batch_norm, 1.5e-4, 0.9), **DECLARED)
+@batch_norm.kernel("one_pass", cost=measured(batch_norm, 8e-5, 0.9), **DECLARED)
 def forward(outs, ins, problem, work):
     """y = (x - mean) * (invstd * weight) + bias."""
     from .. import _numba_channels as tasks
@@ -46,7 +46,7 @@ def forward(outs, ins, problem, work):
     cut.map(tasks.affine, x=x, y=y, mean=table[0], scale=table[1], bias=table[2])
 
 
-_backward_cost = measured(batch_norm_backward, 1.5e-4, 0.8)
+_backward_cost = measured(batch_norm_backward, 8e-5, 0.8)
 
 
 @batch_norm_backward.kernel("one_pass", cost=_backward_cost, **DECLARED)

@@ -11,10 +11,10 @@ from math import ceil
 from typing import Any
 
 from gpuconv.cuda import Source
+from gpuconv.cuda.rates import BANDWIDTH, FLOPS, LAUNCH
 from gpuconv.device import Device
 from gpuconv.registry import Op
 
-from .._cost import BANDWIDTH, FLOPS, LAUNCH
 from .._cuda import LANES, Launcher, refuses_epilogue, typed
 from ._cuda import launcher
 from ._pipelined import SIDE, STEP, Correlation, Size, forward_of, gradients_of, too_many
