@@ -17,6 +17,7 @@ setup(
         "gpuconv.data": ["digits/*"],
         "gpuconv.emulator": ["include/*.h", "runtime/*.cpp", "runtime/*.h"],
         "gpuconv.plans": ["*.json"],
+        "gpuconv.training": ["recipes/*.toml"],
         "gpuconv.kernels": ["**/*.cu", "**/*.cuh"],
     },
 )

@@ -17,6 +17,7 @@ from .shapes import Shape, integer
 INIT = 1 << 28
 SHUFFLE = 2 << 28
 AUGMENT = 3 << 28
+CROP = 4 << 28
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85
@@ -58,6 +59,15 @@ def words(seed: int, step: int, stream: int, size: int) -> np.ndarray:
     return out.reshape(-1)[:size]
 
 
+def quads(seed: int, step: int, stream: int, blocks: np.ndarray) -> np.ndarray:
+    """uint32 (len(blocks), 4): elements 4 b to 4 b + 3 of ``words`` for each b of ``blocks``."""
+    index = np.asarray(blocks).astype(np.uint64)
+    rest = (np.full_like(index, np.uint64(number & _MASK32)) for number in (step, stream))
+    counter = (index & _LOW, index >> _SHIFT, *rest)
+    lanes = philox4x32(counter, (seed & _MASK32, seed >> 32 & _MASK32))
+    return np.stack(lanes, axis=1).astype(np.uint32)
+
+
 def keep_threshold(drop: float) -> int:
     """A unit stays if its 32-bit word is below this: floor((1 - drop) * 2**32)."""
     return int((1.0 - drop) * 2**32)
@@ -87,6 +97,10 @@ class Stream:
     def words(self, size: int) -> np.ndarray:
         """``size`` uint32 words, in element order."""
         return words(self.seed, self.step, self.stream, size)
+
+    def quads(self, blocks: np.ndarray) -> np.ndarray:
+        """uint32 (len(blocks), 4): four words for each number, whichever others are asked for."""
+        return quads(self.seed, self.step, self.stream, blocks)
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0) -> np.ndarray:
         """float64 values in [low, high), 32 random bits each."""

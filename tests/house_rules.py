@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {".git", ".hypothesis", ".scratch", ".venv", "__pycache__", "build", "dist", "runs"}
 FLOORS = {
-    **dict.fromkeys(("_cache", "_layout", "_version", "errors", "random", "shapes"), 0),
+    **dict.fromkeys(("_cache", "_files", "_layout", "_version", "errors", "random", "shapes"), 0),
     **dict.fromkeys(("cpu", "cuda", "device", "doctor", "emulator", "formats", "limits"), 1),
     **dict.fromkeys(("choices", "kernel_files", "machine", "plans"), 1),
     **dict.fromkeys(("candidates", "problem", "registry", "tracing"), 1),

@@ -265,7 +265,8 @@ def test_a_terminal_shows_a_bar_and_ends_with_the_accuracy(tmp_path):
     code, text = on_a_terminal("train", "--max-steps", 12, "--out", "run", cwd=tmp_path)
     assert code == 0, text
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    assert re.search(r"12/12 epoch 1  loss \d\.\d+  accuracy 0\.\d+  [\d,]+ images/s", plain)
+    figures = r"loss \d\.\d+  accuracy 0\.\d+  waiting for data \d+%  [\d,]+ images/s"
+    assert re.search(f"12/12 epoch 1  {figures}", plain)
     accuracy(plain.replace("\r", "\n").rstrip().splitlines()[-1])
 
 

@@ -216,7 +216,7 @@ def test_a_bad_sample_is_named(sample, message):
     [
         ({"batch_size": 0}, OptionError, "batch_size must be an integer >= 1, got 0"),
         ({"seed": -1}, OptionError, "seed"),
-        ({"workers": 2}, OptionError, "workers must be 0 or 1, got 2"),
+        ({"workers": -1}, OptionError, "workers must be an integer >= 0, got -1"),
         ({"shape": (6, 5)}, OptionError, r"input_shape must be \(C, H, W\)"),
         ({"shape": (1, 0, 5)}, OptionError, "input_shape: H"),
         ({"shape": (1, 6, 5), "std": 0}, OptionError, "std must be positive"),

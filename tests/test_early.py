@@ -64,10 +64,10 @@ def test_the_bits_are_those_of_two_steps(options):
 def test_schedules_groups_and_versions():
     def step(early):
         net = gcv.Sequential(Linear(33, 70), ReLU(), Linear(70, 40), ReLU(), Linear(40, 7))
-        weights = [{"params": net[0].parameters(), "lr_scale": 0.1}]
+        weights = [{"params": net[0].parameters(), "lr_scale": 0.1, "weight_decay": 0.5}]
         weights += [{"params": [*net[2].parameters(), *net[4].parameters()]}]
         rate = step_decay(0.1, 2)
-        optimizer = gcv.SGD(weights, rate, momentum=0.9)
+        optimizer = gcv.SGD(weights, rate, momentum=0.9, weight_decay=5e-4)
         return gcv.TrainStep(net, gcv.CrossEntropyLoss(), optimizer, early=early)
 
     soon, late = step(True), step(False)

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 from house_rules import ROOT
+from test_data_images import picture, save
 
 import gpuconv as gcv
+from gpuconv.data.measure import measure
 from gpuconv.errors import OptionError
 
 
@@ -19,6 +21,7 @@ def test_every_example_is_run_here():
     found = {path.name for path in (ROOT / "examples").glob("*.py")}
     assert found == {
         "inspect_step.py",
+        "photo_folder.py",
         "plain_vs_residual.py",
         "residual_digits.py",
         "torch_function.py",
@@ -100,3 +103,22 @@ def test_torch_function_says_that_it_needs_pytorch(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert load("torch_function.py")["main"]() == 1
     assert "needs PyTorch" in capsys.readouterr().err
+
+
+def test_photo_folder(tmp_path):
+    example, photos = load("photo_folder.py"), {}
+    for number, title in enumerate("ab"):
+        photos[title] = save(tmp_path / f"{title}.png", picture(40 * number, 60, 90))
+    out = tmp_path / "out"
+    example["make"](photos, out, 16, side=12)
+    found = measure(gcv.data.image_folder(out))
+    assert (found.counts, len(found.bad)) == ([16, 16], 2)
+    assert found.kinds == {
+        "JPEG RGB": 16,
+        "JPEG L": 4,
+        "JPEG CMYK": 4,
+        "JPEG RGB turned by EXIF": 4,
+        "PNG I;16": 2,
+        "GIF P animated": 2,
+    }
+    assert example["photographs"]().get("admiral") is not None  # matplotlib is among the tests' own

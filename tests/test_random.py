@@ -170,3 +170,12 @@ def test_normal_values_are_those_of_box_and_muller():
 def test_places_that_are_none_are_refused(place, text):
     with pytest.raises(OptionError, match=f"Stream: {text}"):
         Stream(*place)
+
+
+def test_quads_are_the_words_of_their_place():
+    stream = Stream(2**40 + 3, 7, 9)
+    blocks = np.array([5, 0, 2**33, 5])
+    found = stream.quads(blocks)
+    assert (found.dtype, found.shape) == (np.uint32, (4, 4))
+    np.testing.assert_array_equal(found[[0, 1, 3]], stream.words(24).reshape(6, 4)[[5, 0, 5]])
+    assert not np.array_equal(found[1], found[2])

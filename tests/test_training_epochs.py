@@ -5,6 +5,7 @@ import pytest
 
 import gpuconv as gcv
 from gpuconv.layers import Flatten, Linear
+from gpuconv.training import waiting
 
 DIGITS = gcv.data.mnist("fit")
 FEW = gcv.data.ArrayDataset("few", DIGITS.images[:40], DIGITS.labels[:40], DIGITS.classes)
@@ -77,3 +78,12 @@ def test_a_list_of_batches_has_no_order_to_change():
     teacher = gcv.Trainer(net, gcv.SGD(net.parameters(), 0.1))
     teacher.fit([(images, labels)], 2).fit([(images, labels)])
     assert (teacher.epochs, teacher.step.steps) == (3, 3)
+
+
+def test_waiting_for_data_is_measured(monkeypatch):
+    clock = iter([0.0, 2.0, 10.0, 13.0, 20.0, 20.5])
+    monkeypatch.setattr(waiting, "perf_counter", lambda: next(clock))
+    watch = waiting.Waiting()
+    seen = [(item, watch.taken()) for item in watch.over("ab")]
+    assert seen == [("a", 2.0), ("b", 3.0)]
+    assert watch.taken() == 0.5

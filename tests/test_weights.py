@@ -98,6 +98,18 @@ def test_safetensors_keep_metadata(tmp_path):
     assert metadata(tmp_path / "w.npz") == {}
 
 
+def test_what_is_said_has_one_order_and_so_the_file_the_same_bytes(tmp_path):
+    path, words, files = tmp_path / "w", {"ß": '\n"', "b": "2", "a": "1", "c": "3"}, set()
+    for _ in range(8):
+        gcv.save(path, values(), metadata=words)
+        files.add(path.read_bytes())
+    assert len(files) == 1
+    assert metadata(path) == words
+    found = gcv.load(path)
+    same({name: found[name] for name in values()}, values())
+    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
+
+
 @pytest.mark.parametrize(
     ("name", "given", "said", "text"),
     [

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from .. import models
 from ..data import Preprocessing
@@ -10,26 +11,36 @@ from ..errors import DataError, GpuconvError, GraphError
 from ..graph import Graph
 from ..layers.transfer import head_names
 from ..models.alexnet import IMAGENET_MEAN
-from ..weights import load, metadata
+from ..training.recipe import Recipe
+from ..weights import load, metadata, response
+from ..weights.response import ResponseNorm
 
 SHORTER_SIDE = 256  # of an ImageNet photograph before its middle is cut out, as torchvision has it
 Path = str | os.PathLike[str]
 
 
-def preparation(net: Graph, path: Path) -> Preprocessing:
+def preparation(net: Graph, path: Path, recipe: Recipe | None = None) -> Preprocessing:
     """How images are prepared for these weights: as the file says, else as the model's authors did.
 
-    The net takes such images from now on. Raises WeightsError for what is no file of weights, and
-    DataError where it says nonsense or what does not fit the net.
+    With a ``recipe``, which the net was given before, size is its matter, and what the file does
+    not say. The net takes such images from now on, and normalises responses as the file says.
+    Raises WeightsError for what is no file of weights, and DataError or OptionError where it says
+    nonsense or what does not fit the net.
     """
-    said = metadata(path).get(KEY)
-    if said is None:
+    said = metadata(path)
+    if KEY in said:
+        prepare = Preprocessing.loads(said[KEY], str(path))
+        _require_fit(net, prepare, path)
+        if recipe is not None and recipe.images.side is not None:
+            prepare = replace(prepare, resize=recipe.images.side)
+    elif recipe is not None:
+        prepare = Preprocessing.of(net)
+    else:
         side = SHORTER_SIDE if net.mean == IMAGENET_MEAN else None
         prepare = Preprocessing.of(net, resize=side)
-    else:
-        prepare = Preprocessing.loads(said, str(path))
-        _require_fit(net, prepare, path)
     prepare.put_on(net)
+    if response.KEY in said:
+        ResponseNorm.loads(said[response.KEY], str(path)).put_on(net, str(path))
     return prepare
 
 
@@ -63,7 +74,7 @@ def foreign(
             f"{', '.join(prepare.classes)}; give --data with the same classes"
         )
     net = models.create(model, len(classes or prepare.classes) or None)
-    prepare.put_on(net)
+    preparation(net, path)
     if classes:
         _require_classes(net, state, path, data)
     net.load_state_dict(state)

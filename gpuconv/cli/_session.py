@@ -18,6 +18,7 @@ from ..limits import Limits, limits
 from ..plans import Plan
 from ..training.checkpoint import Run
 from ..training.evaluate import Evaluation, evaluate
+from ..training.health import Watch
 from ..training.trainer import State, Trainer
 from ._app import out
 from ._progress import bar, images_bar
@@ -37,7 +38,7 @@ class Session:
         self.limits: Limits
         self.device: devices.Device
         self.taken: Plan
-        trainer.callbacks.append(self.tell)
+        trainer.callbacks += [self.tell, Watch(lambda found: out.print(f"warning: {found}"))]
 
     @contextmanager
     def planned(self, plan: Plan) -> Iterator[None]:
@@ -87,14 +88,15 @@ class Session:
             self._log(state)
             figures = (
                 f"epoch {state.epoch}  loss {state.loss:.3f}  accuracy {state.accuracy:.3f}  "
-                f"{state.images_per_s:,.0f} images/s"
+                f"waiting for data {state.waiting:.0%}  {state.images_per_s:,.0f} images/s"
             )
             if self.task is not None:
                 self.progress.update(self.task, completed=state.step, figures=figures)
             return
         line = (
             f"epoch {state.epoch:3d}  step {state.step:6d}  loss {state.loss:.4f}  "
-            f"accuracy {state.accuracy:.4f}  lr {state.lr:.4f}  {state.images_per_s:,.0f} images/s"
+            f"accuracy {state.accuracy:.4f}  lr {state.lr:.4f}  waiting {state.waiting:.0%}  "
+            f"{state.images_per_s:,.0f} images/s"
         )
         every, whole = self.settings["eval_every"], state.step % self.per_epoch == 0
         if every and state.epoch % every == 0 and (whole or not self.interrupted):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..data import open_dataset
+from ..data import TenCrop, open_dataset
 from ..data.dataset import Dataset, title
 from ..errors import DataError, OptionError
 from ..graph import Graph
@@ -48,6 +48,10 @@ def evaluate_run(
     max_workspace: Workspace = None,
     max_error: Error = None,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
+    ten_crop: Annotated[
+        int | None,
+        typer.Option(min=1, help="average ten crops of a middle square of this side, as 256"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Measure a trained net: mean loss and accuracy.
@@ -66,9 +70,11 @@ def evaluate_run(
     else:
         net = foreign(str(run), weights, dataset.classes, name)[0].to(where)
     skipped = getattr(dataset, "skipped", 0)
+    crop = None if ten_crop is None else TenCrop(ten_crop)
     shown = images_bar(len(dataset), f"eval {name}", quiet=as_json)
-    with limits(plan=tuned, max_workspace=max_workspace, max_error=max_error), shown as progress:
-        found = evaluate(net, dataset, batch_size=batch_size, progress=progress)
+    bounds = {"max_workspace": max_workspace, "max_error": max_error}
+    with limits(plan=tuned, **bounds), shown as progress:
+        found = evaluate(net, dataset, batch_size=batch_size, crop=crop, progress=progress)
     if as_json:
         out.print_json(json.dumps({"split": split, **vars(found), "skipped": skipped}))
         return

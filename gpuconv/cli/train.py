@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import data as datasets
 from .. import device as devices
 from .. import models, registry
 from ..data import Preprocessing, open_dataset
@@ -22,13 +21,16 @@ from ..training.evaluate import loader
 from ..training.groups import param_groups
 from ..training.optimizers import SGD
 from ..training.planned import calls
-from ..training.schedules import constant, cosine, warmup
+from ..training.recipe import Recipe, names
+from ..training.schedules import Schedule, constant, cosine, warmup
 from ..training.trainer import Trainer
+from ..weights.response import ResponseNorm
 from ._app import app, out
 from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
 from ._device import plan as named
 from ._foreign import preparation
 from ._progress import bar
+from ._recipe import Course, course_of, record, settle
 from ._resume import go_on, reopen, settings_of
 from ._session import Session
 from ._transfer import factors, start_from
@@ -45,10 +47,14 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="mnist (10,000 digits that come with the package), fashion-mnist, a folder of IDX "
-            "files, or a folder of images DIR/CLASS/*.jpg|png"
+            help="mnist (10,000 digits that come with the package), fashion-mnist, or a folder: of "
+            "IDX files, binary CIFAR, tar shards, or images DIR/CLASS/*.jpg|png"
         ),
     ] = "mnist",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help=f"how to train AlexNet: {', '.join(names())}, or a file .toml like them"),
+    ] = None,
     device: Annotated[str, typer.Option(help=DEVICES)] = "auto",
     algorithm: Annotated[
         str | None,
@@ -91,6 +97,12 @@ def train(
         list[str] | None,
         typer.Option(help="NAME=FACTOR: a part's learning rate, as features=0.1; may be repeated"),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0, help="1: data is read ahead in a thread; more: in so many processes; same bits"
+        ),
+    ] = 1,
     skip_bad: Annotated[bool, typer.Option(help="leave unreadable images out, counted")] = False,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="run folder; default: runs/MODEL-NNN")
@@ -111,24 +123,22 @@ def train(
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
     run = None if resume is None else reopen(resume, out_folder)
+    settings, followed = _settled(context, settings, run)
+    folder = out_folder or next_folder("runs", settings["model"])
     if run is None:
-        chosen, folder = models.get(model), out_folder or next_folder("runs", model)
-        settings["lr"] = chosen.lr if lr is None else lr
-        settings["dropout"] = chosen.dropout if dropout is None else dropout
         Run.require_free(folder)
-    else:
-        settings = settings_of(run, context, settings)
     where = resolve(settings["device"])
     held, tuned = _limits(settings, where), measured(settings["plan"])
     train_set, test_set = (_open(settings, split) for split in ("train", "test"))
-    trainer, batches = _prepare(settings, where, train_set, run)
+    course = course_of(followed, settings, train_set, run)
+    trainer, batches = _prepare(settings, where, train_set, run, course)
     with limits(**held), limits(plan=tuned):
         _require_kernels(trainer.net, settings, where, len(test_set))
     _describe(settings["model"], trainer.net, train_set, test_set, batches)
     if settings["weights"] is not None and (run is None or not run.has_checkpoint):
         start_from(trainer.net, settings["weights"])
     if run is None:
-        run = Run.create(folder, _info(trainer.net, settings, where, train_set))
+        run = Run.create(folder, _info(trainer.net, settings, where, train_set) | record(course))
     else:
         go_on(run, trainer, train_set)
     session = Session(run, trainer, test_set, settings)
@@ -139,22 +149,43 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
-def _prepare(
-    settings: dict[str, Any], where: str, data: Dataset, run: Run | None
-) -> tuple[Trainer, Any]:
-    """The trainer, its net on the device, and the batches, prepared as the weights or run say."""
-    model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
-    net = models.create(model, len(data.classes), settings["dropout"], seed).to(where)
+def _settled(
+    context: typer.Context, settings: dict[str, Any], run: Run | None
+) -> tuple[dict[str, Any], Recipe | None]:
+    """What holds in the end, as the run, the recipe or the model say, and the recipe."""
     if run is not None:
-        run.preprocessing().put_on(net)
+        return settings_of(run, context, settings), run.recipe()
+    chosen = models.get(settings["model"])
+    settings |= {n: getattr(chosen, n) for n in ("lr", "dropout") if settings[n] is None}
+    return settings, settle(context, settings)
+
+
+def _prepare(
+    settings: dict[str, Any], where: str, data: Dataset, run: Run | None, course: Course
+) -> tuple[Trainer, Any]:
+    """The trainer, its net on the device, and the batches, as recipe, weights or run say."""
+    model, seed, batch_size = (settings[name] for name in ("model", "seed", "batch_size"))
+    net, recipe = models.create(model, len(data.classes), settings["dropout"], seed), course.recipe
+    if recipe is not None:
+        recipe.put_on(net)
+        net.initialize(seed)
+    net.to(where)
+    if run is not None:
+        run.put_form_on(net)
     elif settings["weights"] is not None:
-        preparation(net, settings["weights"])
+        preparation(net, settings["weights"], recipe)
     if settings["freeze"]:
         net.freeze(*settings["freeze"])
     steps = settings["epochs"] * -(-len(data) // batch_size)
-    trainer = _trainer(net, settings, min(steps, settings["max_steps"] or steps))
-    chosen = _augmentations(settings["shift"], settings["flip"])
-    return trainer, loader(net, data, batch_size, shuffle=True, seed=seed, augment=chosen)
+    rated = steps if recipe is not None else min(steps, settings["max_steps"] or steps)
+    trainer = _trainer(net, settings, rated, course)
+    options = {
+        "seed": seed,
+        "crop": course.crop,
+        "augment": course.augment,
+        "workers": settings["workers"],
+    }
+    return trainer, loader(net, data, batch_size, shuffle=True, **options)
 
 
 def _limits(settings: dict[str, Any], where: str) -> dict[str, Any]:
@@ -187,26 +218,24 @@ def _open(settings: dict[str, Any], split: str) -> Dataset:
         )
 
 
-def _augmentations(shift: int, flip: bool) -> list[Any]:
-    chosen: list[Any] = [datasets.random_shift(shift)] if shift else []
-    return [*chosen, datasets.random_flip()] if flip else chosen
+def _trainer(net: Graph, settings: dict[str, Any], steps: int, course: Course) -> Trainer:
+    if not isfinite(settings["lr"]):
+        raise OptionError(f"--lr {settings['lr']}: expected a finite number")
+    options = {name: settings[name] for name in ("momentum", "weight_decay", "clip_norm")}
+    if course.recipe is not None:
+        optimizer = course.recipe.make_optimizer(net, steps, settings["lr"], **options)
+    else:
+        groups = param_groups(net, factors(settings["lr_scale"]))
+        optimizer = SGD(groups, _rate(settings, steps), **options)
+    told = {"seed": settings["seed"], "read_every": settings["read_every"]}
+    return Trainer(net, optimizer, course.loss, **told)
 
 
-def _trainer(net: Graph, settings: dict[str, Any], steps: int) -> Trainer:
+def _rate(settings: dict[str, Any], steps: int) -> Schedule:
     lr, kind = settings["lr"], settings["schedule"]
-    if not isfinite(lr):
-        raise OptionError(f"--lr {lr}: expected a finite number")
     if kind not in ("cosine", "constant"):
         raise OptionError(f"--schedule {kind}: expected cosine or constant")
-    rate = warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
-    optimizer = SGD(
-        param_groups(net, factors(settings["lr_scale"])),
-        rate,
-        settings["momentum"],
-        settings["weight_decay"],
-        clip_norm=settings["clip_norm"],
-    )
-    return Trainer(net, optimizer, seed=settings["seed"], read_every=settings["read_every"])
+    return warmup(cosine(lr, steps), min(100, steps // 10)) if kind == "cosine" else constant(lr)
 
 
 def _describe(model: str, net: Any, train_set: Dataset, test_set: Dataset, batches: Any) -> None:
@@ -231,6 +260,9 @@ def _info(net: Any, settings: dict[str, Any], where: str, data: Dataset) -> dict
         **asdict(Preprocessing.of(net)),
     }
     del kept["classes"]
+    norm = ResponseNorm.of(net)
+    if norm is not None:
+        kept["lrn"] = asdict(norm)
     return {
         "model": kept,
         "data": resolved(settings["data"]),

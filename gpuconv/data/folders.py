@@ -1,19 +1,20 @@
-"""Folders of images: DIR/class/*.jpg, *.jpeg, *.png."""
+"""Folders of images: DIR/class/*.jpg, *.png and the other endings of images.py."""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ..errors import DataError, OptionError
 from ..random import SHUFFLE, Stream
 from .dataset import check_split
-from .images import decode
+from .images import ENDINGS, decode, kind
 
 Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
 
-_ENDINGS = (".jpg", ".jpeg", ".png")
 _SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val")}
 _TEST_PART = 10  # one image in ten
 
@@ -54,6 +55,14 @@ class ImageFolder:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
         return decode(self.paths[index]), int(self.labels[index])
+
+    def place(self, index: int) -> str:
+        """What messages call a sample: its file."""
+        return str(self.paths[index])
+
+    def kind(self, index: int) -> str:
+        """What a file says that it is; see images.kind."""
+        return kind(self.paths[index])
 
     def _readable(
         self, files: Sequence[Sequence[Path]], progress: Progress | None
@@ -147,21 +156,29 @@ def _images(folder: Path) -> list[Path]:
     files = sorted(
         path
         for path in folder.iterdir()
-        if path.name[0] != "." and path.suffix.lower() in _ENDINGS and path.is_file()
+        if path.name[0] != "." and path.suffix.lower() in ENDINGS and _is_image(path)
     )
     if not files:
         raise DataError(
-            f"{folder}: class {folder.name!r} is empty: no file ends in {', '.join(_ENDINGS)}; "
+            f"{folder}: class {folder.name!r} is empty: no file ends in {', '.join(ENDINGS)}; "
             "add images or remove the folder"
         )
     return files
 
 
+def _is_image(path: Path) -> bool:
+    """Whether to take it: a link that leads nowhere too, which reading will name; no pipe."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
 def _part(files: list[Path], split: str | None) -> list[Path]:
-    if split is None:
-        return files
-    count = max(len(files) // _TEST_PART, min(len(files) - 1, 1))
+    return files if split is None else share(files, split)
+
+
+def share(items: list[Item], split: str) -> list[Item]:
+    """The part of one class that is for "test" (one in ten, at least one of two), or the rest."""
+    count = max(len(items) // _TEST_PART, min(len(items) - 1, 1))
     # Its own stream: the split must not be the head of the loader's first shuffle.
-    order = Stream(0, 0, SHUFFLE + 1).permutation(len(files))
+    order = Stream(0, 0, SHUFFLE + 1).permutation(len(items))
     chosen = order[:count] if split == "test" else order[count:]
-    return [files[index] for index in sorted(chosen)]
+    return [items[index] for index in sorted(chosen)]

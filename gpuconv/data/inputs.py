@@ -55,35 +55,42 @@ class NetInput:
             image = resize(image, self.height, self.width)
         else:
             image = middle(image, self.side, self.height, self.width)
-        return self._ordered(to_channels(image, self.channels))
+        return self.recoloured(image)
+
+    def recoloured(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (..., C) of the net's size, with its channels; the order is RGB still."""
+        return to_channels(images, self.channels)
 
     def fit_batch(self, images: np.ndarray) -> np.ndarray:
         """``fit`` for uint8 images (B, H, W, C) of one size."""
         if self.side is None and images.shape[1:3] == (self.height, self.width):
-            return self._ordered(to_channels(images, self.channels))
+            return self.recoloured(images)
         return np.stack([self.fit(image) for image in images])
 
-    def _ordered(self, images: np.ndarray) -> np.ndarray:
-        return images[..., ::-1] if self.order == "BGR" else images
-
     def floats(self, images: np.ndarray) -> np.ndarray:
-        """uint8 (B, H, W, C) that fit, as float32 (B, C, H, W)."""
-        return to_float(images, self.mean, self.std)
+        """uint8 (B, H, W, C) that fit, as float32 (B, C, H, W) in the net's order of channels."""
+        ordered = images[..., ::-1] if self.order == "BGR" else images
+        return to_float(ordered, self.mean, self.std)
 
     def messages(self, shape: tuple[int, ...] | None) -> list[str]:
         """One line for each change that images (H, W, C) go through; None: they may differ."""
-        target, lines = f"{self.height}x{self.width}", []
+        return [*self._size_messages(shape), *self.channel_messages(shape)]
+
+    def _size_messages(self, shape: tuple[int, ...] | None) -> list[str]:
+        target = f"{self.height}x{self.width}"
         kind = {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels} channels")
         came = "of any size" if shape is None else "x".join(map(str, shape))
         if self.side is not None:
             ends = f", {kind}" if shape is None else ""
-            lines.append(
-                f"images {came}: shorter side to {self.side}, middle {target} cut out{ends}"
-            )
-        elif shape is None:
-            lines.append(f"images {came} resized to {target}, {kind} (aspect ratio not kept)")
-        elif shape[:2] != (self.height, self.width):
-            lines.append(f"images {came} resized to {target}")
+            return [f"images {came}: shorter side to {self.side}, middle {target} cut out{ends}"]
+        if shape is None:
+            return [f"images {came} resized to {target}, {kind} (aspect ratio not kept)"]
+        same = shape[:2] == (self.height, self.width)
+        return [] if same else [f"images {came} resized to {target}"]
+
+    def channel_messages(self, shape: tuple[int, ...] | None) -> list[str]:
+        """Those of ``messages`` that are not about their size."""
+        lines = []
         if shape is not None and shape[2] < self.channels:
             lines.append(f"grey repeated to {self.channels} channels")
         elif shape is not None and shape[2] > self.channels:

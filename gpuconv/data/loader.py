@@ -5,15 +5,16 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import DataError, OptionError
-from ..random import AUGMENT, SHUFFLE, Stream
+from ..errors import OptionError
+from ..random import SHUFFLE, Stream
 from ..shapes import integer
-from .dataset import ArrayDataset, Dataset, check_labels, title
-from .inputs import NetInput, Statistic, check_image, check_pair
+from .crops import Crop
+from .dataset import ArrayDataset, Dataset, title
+from .inputs import NetInput, Statistic
 from .prefetch import prefetch
-from .transforms import Augmentation, augment
-
-Batch = tuple[np.ndarray, np.ndarray]
+from .readers import Readers
+from .reading import Batch, BatchReader, check_dataset
+from .transforms import Augmentation
 
 
 class Loader:
@@ -21,10 +22,12 @@ class Loader:
 
     Images are resized to ``input_shape`` (C, H, W) and given its channels where they differ (said
     in ``messages``), augmented, and become (x / 255 - mean) / std; ``order`` and ``resize`` are as
-    in ``Preprocessing``. ``augment`` is one augmentation or several, applied in turn. The order of
-    samples and the augmentation of each follow from ``seed``, the epoch and the sample alone,
-    whatever the batch size. ``workers=1`` makes one batch ahead in a thread; 0 makes each when it
-    is asked for. Image files are read batch by batch.
+    in ``Preprocessing``. ``crop`` (crops.py) takes the place of resizing; TenCrop gives (10 B, C,
+    H, W). ``augment`` is one augmentation or several, applied in turn to RGB. The order of samples
+    and the augmentation of each follow from ``seed``, the epoch and the sample alone, whatever the
+    batch size. ``workers=1`` makes one batch ahead in a thread, 0 makes each when it is asked for,
+    and a higher number reads in so many processes, into memory that they share; one that is killed
+    is replaced.
 
     Raises OptionError for a bad option; ShapeError for channels that cannot be made to fit;
     DataError for an empty dataset, a label outside its classes or an image that is not uint8
@@ -42,6 +45,7 @@ class Loader:
         order: str = "RGB",
         resize: int | None = None,
         shuffle: bool = False,
+        crop: Crop | None = None,
         augment: Augmentation | Sequence[Augmentation] | None = None,
         seed: int = 0,
         drop_last: bool = False,
@@ -51,6 +55,7 @@ class Loader:
         self.batch_size = integer(batch_size, "Loader: batch_size", 1)
         self.net_input = NetInput(input_shape, mean, std, order, resize)
         self.shuffle = shuffle
+        self.crop = crop
         self.augmentations = _augmentations(augment)
         self.seed = Stream(integer(seed, "Loader: seed", 0)).seed
         self.drop_last = drop_last
@@ -58,6 +63,12 @@ class Loader:
         self.epoch = 0
         self._check()
         self.messages = self._messages()
+        self._read = BatchReader(
+            dataset, self.net_input, tuple(self.augmentations), self.seed, crop
+        )
+        self._readers = (
+            Readers(self._read, self.workers, self.batch_size) if self.workers > 1 else None
+        )
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -69,21 +80,36 @@ class Loader:
         self.epoch = integer(epoch, "Loader: epoch", 0)
 
     def __iter__(self) -> Iterator[Batch]:
-        make = partial(self._batch, self._words())
         batches = self._batches()
+        if self._readers is not None:
+            return self._from_processes(self._readers, self.epoch, batches)
+        make = partial(self._batch, self.epoch)
         return prefetch(make, batches) if self.workers else map(make, batches)
 
+    def _from_processes(
+        self, readers: Readers, epoch: int, batches: list[np.ndarray]
+    ) -> Iterator[Batch]:
+        queue = readers.queue(epoch, batches)
+        try:
+            yield from prefetch(partial(queue.take, use=self._finish), range(len(batches)))
+        finally:
+            queue.end()
+
     def _check(self) -> None:
+        check_dataset(self.dataset)
         name, samples = title(self.dataset), len(self.dataset)
-        if self.workers > 1:
-            raise OptionError(f"Loader: workers must be 0 or 1, got {self.workers}")
-        if not samples:
-            raise DataError(f"{name}: the dataset has no samples; give it at least one")
         if not len(self):
             raise OptionError(
                 f"Loader: drop_last leaves no batch: batch_size {self.batch_size} but {name} has "
                 f"{samples} samples; use a smaller batch_size or drop_last=False"
             )
+        if self.crop is not None:
+            self.crop.check(self.net_input.height, self.net_input.width)
+            if self.crop.views > 1 and (self.augmentations or self.workers > 1):
+                raise OptionError(
+                    f"Loader: {self.crop.views} views of an image are for evaluation: give no "
+                    "augment, and workers 0 or 1"
+                )
         if isinstance(self.dataset, ArrayDataset):
             self.net_input.fit(self.dataset.images[0])
 
@@ -92,7 +118,11 @@ class Loader:
         shape = dataset.images.shape[1:] if isinstance(dataset, ArrayDataset) else None
         skipped = getattr(dataset, "skipped", 0)
         left_out = [f"unreadable images left out: {skipped}"] if skipped else []
-        return self.net_input.messages(shape) + left_out
+        take = self.net_input
+        if self.crop is None:
+            return take.messages(shape) + left_out
+        cut = self.crop.message(f"{take.height}x{take.width}")
+        return [cut, *take.channel_messages(shape), *left_out]
 
     def _batches(self) -> list[np.ndarray]:
         count = len(self.dataset)
@@ -100,36 +130,12 @@ class Loader:
         order = stream.permutation(count) if self.shuffle else np.arange(count)
         return [order[k * self.batch_size : (k + 1) * self.batch_size] for k in range(len(self))]
 
-    def _words(self) -> list[np.ndarray]:
-        count = len(self.dataset)
-        return [
-            Stream(self.seed, self.epoch, AUGMENT + number).words(4 * count).reshape(count, 4)
-            for number in range(len(self.augmentations))
-        ]
+    def _batch(self, epoch: int, samples: np.ndarray) -> Batch:
+        return self._finish(*self._read(epoch, samples))
 
-    def _batch(self, words: list[np.ndarray], samples: np.ndarray) -> Batch:
-        images, labels = self._read(samples)
-        images = augment(images, self.augmentations, [each[samples] for each in words])
-        return self.net_input.floats(images), labels
-
-    def _read(self, samples: np.ndarray) -> Batch:
-        dataset = self.dataset
-        if isinstance(dataset, ArrayDataset):
-            images, labels = dataset.images[samples], dataset.labels[samples]
-            images = self.net_input.fit_batch(images)
-        else:
-            images, labels = self._decode(samples)
-        check_labels(title(dataset), labels, len(dataset.classes), samples)
-        return images, labels
-
-    def _decode(self, samples: np.ndarray) -> Batch:
-        images, labels = [], np.empty(len(samples), np.int64)
-        name = title(self.dataset)
-        for position, sample in enumerate(samples.tolist()):
-            image, label = check_pair(name, sample, self.dataset[sample])
-            labels[position] = label
-            images.append(self.net_input.fit(check_image(name, sample, image)))
-        return np.stack(images), labels
+    def _finish(self, images: np.ndarray, labels: np.ndarray) -> Batch:
+        """uint8 images, of which nothing may be kept, as the net takes them."""
+        return self.net_input.floats(images), labels.copy()
 
 
 def _augmentations(given: Augmentation | Sequence[Augmentation] | None) -> list[Augmentation]:

@@ -42,10 +42,13 @@ class Preprocessing:
     def image(self, path: str | os.PathLike) -> np.ndarray:
         """One image file as the net takes it: float32 (1, C, H, W).
 
-        Raises DataError for a file that is no readable image.
+        Raises DataError for a file that is no readable image, or one that is too long.
         """
-        net_input = self._net_input()
-        return net_input.floats(net_input.fit(decode(path))[None])
+        net_input, pixels = self._net_input(), decode(path)
+        try:
+            return net_input.floats(net_input.fit(pixels)[None])
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
 
     def _net_input(self) -> NetInput:
         return NetInput(self.input_shape, self.mean, self.std, self.order, self.resize)
@@ -77,7 +80,7 @@ class Preprocessing:
 
         ``mean`` and ``std`` are 0 and 1 then. ``more`` goes before what the net says.
         """
-        given = (getattr(net, "mean", 0.0), getattr(net, "std", 1.0))
-        mean, std = (tuple(map(float, np.atleast_1d(values))) for values in given)
         said = {name: getattr(net, name) for name in ("order", "resize") if hasattr(net, name)}
-        return cls(tuple(net.input_shape), mean, std, **said | more)
+        for name, value in (("mean", 0.0), ("std", 1.0)):
+            said[name] = tuple(map(float, np.atleast_1d(getattr(net, name, value))))
+        return cls(**{"input_shape": tuple(net.input_shape), **said, **more})

@@ -1,6 +1,7 @@
 """What happens to a batch of uint8 images before a net sees it: channels, augmentation, float."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -58,10 +59,22 @@ def random_shift(pixels: int) -> Augmentation:
 
     Raises OptionError unless ``pixels`` is an integer >= 1.
     """
-    reach = integer(pixels, "random_shift: pixels", 1)
+    return _Shift(integer(pixels, "random_shift: pixels", 1))
 
-    def shift(images: np.ndarray, words: np.ndarray) -> np.ndarray:
+
+def random_flip() -> Augmentation:
+    """Mirrors each image left to right with probability 1/2."""
+    return _Flip()
+
+
+# Objects and not closures: they travel to processes that read.
+@dataclass(frozen=True)
+class _Shift:
+    reach: int
+
+    def __call__(self, images: np.ndarray, words: np.ndarray) -> np.ndarray:
         count, height, width, _ = images.shape
+        reach = self.reach
         start = (words[:, :2].astype(np.uint64) * np.uint64(2 * reach + 1)) >> np.uint64(32)
         padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
         rows = start[:, 0, None, None].astype(np.intp) + np.arange(height)[:, None]
@@ -69,17 +82,12 @@ def random_shift(pixels: int) -> Augmentation:
         moved: np.ndarray = padded[np.arange(count)[:, None, None], rows, columns]
         return moved
 
-    return shift
 
-
-def random_flip() -> Augmentation:
-    """Mirrors each image left to right with probability 1/2."""
-
-    def flip(images: np.ndarray, words: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class _Flip:
+    def __call__(self, images: np.ndarray, words: np.ndarray) -> np.ndarray:
         mirrored = words[:, 0] < 2**31
         return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
-
-    return flip
 
 
 def augment(images: np.ndarray, steps: list[Augmentation], words: list[np.ndarray]) -> np.ndarray:

@@ -138,6 +138,13 @@ class Parameter(Tensorlike):
     def value(self, array: Any) -> None:
         Tensorlike.value.fset(self, array)  # type: ignore[attr-defined]
 
+    def draw_from(self, init: Init) -> None:
+        """Draw the value from another ``init``, now and whenever the net is initialised."""
+        (self._target, shape), number = (self.home, self.shape), self.__dict__.get("_place")
+        self._shape, self._init = shape, init
+        self._place, self._value = number or Stream(0, 0, INIT), None
+        self.version += 1
+
     def place(self, seed: int, number: int, *, again: bool = False) -> None:
         """Draw from this seed and number, unless drawn already (``again`` draws anew)."""
         if self._init is not None and (again or not self.drawn):

@@ -12,13 +12,15 @@ import numpy as np
 
 from .. import device as devices
 from .. import models, plans, weights
+from .._files import replace_file, unwritable
 from .._version import __version__
 from ..data.preprocessing import KEY, Preprocessing
 from ..errors import OptionError, RunError, StateError
 from ..graph import Graph
 from ..layers import Layer
-from ..weights.writing import replace_file, unwritable
+from ..weights.response import ResponseNorm
 from .optimizers import Optimizer
+from .recipe import Recipe, parse
 
 WEIGHTS, SETTINGS, METRICS = "model.safetensors", "run.json", "metrics.jsonl"
 CHECKPOINT, PLAN = "checkpoint.safetensors", "plan.json"
@@ -200,6 +202,14 @@ class Run:
                 kept.append(line + "\n")
         replace_file(path, "".join(kept).encode())
 
+    def recipe(self) -> Recipe | None:
+        """The recipe that the net is trained by, as it was then; raises RunError if it is none."""
+        said = self.info.get("recipe")
+        try:
+            return None if said is None else parse(said, "recipe")
+        except OptionError as error:
+            raise RunError(f"{self.folder / SETTINGS}: {error}") from None
+
     def net(self, device: str = "cpu") -> Graph:
         """The trained net; raises StateError or RunError if it cannot be read."""
         kept, settings = self.info["model"], self.folder / SETTINGS
@@ -208,11 +218,21 @@ class Run:
             names = len(self.info["classes"])
         except (KeyError, TypeError, OptionError) as error:
             raise RunError(f"{settings}: the model cannot be made from it ({error!r})") from None
-        self.preprocessing().put_on(net)
+        self.put_form_on(net)
         if names != kept["num_classes"]:
             raise RunError(f"{settings}: names {names} classes, the model has another number")
         net.load_state_dict(load_weights(self.folder / WEIGHTS))
         return net.to(device)
+
+    def put_form_on(self, net: Layer) -> None:
+        """Let the net take images, and normalise responses, as in this run; raises RunError."""
+        self.preprocessing().put_on(net)
+        said, where = self.info["model"].get("lrn"), str(self.folder / SETTINGS)
+        try:
+            if said is not None:
+                ResponseNorm(**said).put_on(net, where)
+        except (TypeError, OptionError) as error:
+            raise RunError(f"{where}: the model cannot be made from it ({error!r})") from None
 
     def preprocessing(self) -> Preprocessing:
         """How images are prepared in this run; raises RunError if that cannot be read."""

@@ -7,7 +7,9 @@ from typing import Any, cast
 import numpy as np
 
 from .. import device as devices
+from .. import ops
 from ..data import Loader
+from ..data.crops import Crop
 from ..data.dataset import Dataset
 from ..errors import DataError, OptionError
 from ..layers import CrossEntropyLoss, Layer
@@ -72,15 +74,30 @@ def hits(prediction: Any, labels: Any) -> tuple[int, int]:
     return int(found.sum()), found.size
 
 
+def averaged(prediction: Any, views: int) -> Any:
+    """(B * views, K) outputs of the views of B images: (B, K), log of the mean probability.
+
+    Krizhevsky, Sutskever and Hinton (2012), section 4.1.
+    """
+    probabilities = devices.to_numpy(ops.softmax(prediction))
+    mean = probabilities.reshape(-1, views, probabilities.shape[1]).mean(1)
+    floor = np.finfo(mean.dtype).tiny
+    return devices.to_device(np.log(mean.clip(floor)), devices.of(prediction))
+
+
 def evaluate(
     net: Layer,
     data: "Dataset | Batches",
     *,
     loss: Layer | None = None,
     batch_size: int = BATCH,
+    crop: Crop | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Run the net over every image once; ``progress(images)`` hears of each batch.
+
+    ``crop`` is the Loader's. Of one with several views (``gpuconv.data.TenCrop``) the probabilities
+    are averaged, and the loss is that of their logarithm.
 
     Raises OptionError for what is no net or loss, DataError for no images or what is no data, and
     what loader and net raise.
@@ -89,8 +106,11 @@ def evaluate(
         raise OptionError(f"evaluate: expected a loss, got {loss!r}")
     criterion, step = loss or CrossEntropyLoss(), InferenceStep(net)
     total, right, labelled, count = 0.0, 0, 0, 0
-    for images, labels in map(as_batch, loader(net, data, batch_size)):
+    views = 1 if crop is None else crop.views
+    for images, labels in map(as_batch, loader(net, data, batch_size, crop=crop)):
         prediction = step(images)
+        if views > 1:
+            prediction = averaged(prediction, views)
         target = devices.to_device(labels, devices.of(prediction))
         total += float(devices.to_numpy(criterion(prediction, target))) * len(labels)
         batch_right, batch_labelled = hits(prediction, labels)

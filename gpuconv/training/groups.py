@@ -10,16 +10,25 @@ from ..layers.transfer import below, named
 from ..shapes import real
 from .schedules import Schedule, schedule_state
 
-KEYS = ("params", "lr", "lr_scale")
+KEYS = ("params", "lr", "lr_scale", "weight_decay")
 
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters and their rate: ``lr`` (None: the optimiser's) times ``lr_scale``."""
+    """Parameters and their rate: ``lr`` (None: the optimiser's) times ``lr_scale``.
+
+    ``weight_decay`` None: the optimiser's.
+    """
 
     parameters: tuple[Any, ...]
     lr: "float | Schedule | None" = None
     lr_scale: float = 1.0
+    weight_decay: float | None = None
+
+    @property
+    def options(self) -> dict[str, float]:
+        """What an update takes besides its rate."""
+        return {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
 
     def rate(self, base: float, step: int) -> float:
         """The learning rate of a step; raises OptionError unless it is a number >= 0."""
@@ -58,7 +67,9 @@ def _group(number: int, entry: Any) -> Group:
     what = f"optimizer: group {number}"
     if not isinstance(entry, Mapping) or "params" not in entry or not set(entry) <= set(KEYS):
         came = ", ".join(map(str, entry)) if isinstance(entry, Mapping) else repr(entry)
-        raise OptionError(f"{what}: got {came}; expected a dict of params and lr or lr_scale")
+        raise OptionError(
+            f"{what}: got {came}; expected a dict of params and {', '.join(KEYS[1:])}"
+        )
     parameters, lr = entry["params"], entry.get("lr")
     if not isinstance(parameters, Iterable):
         raise OptionError(f"{what}: params must be parameters, got {parameters!r}")
@@ -69,7 +80,10 @@ def _group(number: int, entry: Any) -> Group:
             f"{what}: a Plateau is for all parameters together; give it as lr to the optimizer, "
             "and lr_scale to the group"
         )
-    return Group(tuple(parameters), lr, real(entry.get("lr_scale", 1.0), f"{what}: lr_scale", 0.0))
+    scale, decay = entry.get("lr_scale", 1.0), entry.get("weight_decay")
+    if decay is not None:
+        decay = real(decay, f"{what}: weight_decay", 0.0)
+    return Group(tuple(parameters), lr, real(scale, f"{what}: lr_scale", 0.0), decay)
 
 
 def param_groups(net: Layer, lr_scale: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ..layers import Parameter
 from ..shapes import integer, real
 from .arena import Arena
 from .early import Early
-from .groups import read
+from .groups import Group, read
 from .schedules import Schedule, check_schedule_state, load_schedule_state, schedule_state
 
 
@@ -31,7 +31,8 @@ class Optimizer:
     """Updates parameters in place from their gradients.
 
     ``parameters`` are those of ``net.parameters()``, or groups as torch.optim takes them: dicts of
-    ``params`` and a rate of their own, ``lr``, or ``lr_scale``, a factor on the optimiser's.
+    ``params`` and a rate of their own, ``lr``, or ``lr_scale``, a factor on the optimiser's, and
+    ``weight_decay``.
     ``lr`` is the learning rate, or a schedule of ``schedules.py`` (a function of the step).
     ``clip_norm`` / ``clip_value`` bound the gradient's norm / elements before each step. Parameters
     without a gradient are left alone. ``last_lr`` is the rate of the last step, as PyTorch's
@@ -75,7 +76,7 @@ class Optimizer:
         rates = [group.rate(self.last_lr, self.steps) for group in self.groups]
         self._clip()
         for part, group in self.arena.runs(self._group_of):
-            self.update(part, rates[group])
+            self.update(part, rates[group], **self.groups[group].options)
         self.arena.touched(self._taken)
         self._taken = []
         self.steps += 1
@@ -95,8 +96,7 @@ class Optimizer:
         """
         lr = self.lr if early else 0.0
         for one in early:
-            group = self.groups[self._group_of[id(one.parameter)]]
-            one.rate[...] = group.rate(lr, self.steps)
+            one.rate[...] = self._group(one.parameter).rate(lr, self.steps)
         try:
             for one in early:
                 one.parameter.early = one
@@ -106,8 +106,14 @@ class Optimizer:
                 one.parameter.early = None
         self._taken = [one.parameter for one in early if one.parameter.grad is None]
 
-    def update(self, part: slice, lr: float) -> None:
-        """Update one stretch of the flat arrays at a learning rate."""
+    def _group(self, parameter: Parameter) -> Group:
+        return self.groups[self._group_of[id(parameter)]]
+
+    def update(self, part: slice, lr: float, **more: float) -> None:
+        """Update one stretch of the flat arrays at a learning rate.
+
+        ``more`` is what the group has of its own: ``weight_decay``.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
     def _clip(self) -> None:
@@ -209,16 +215,16 @@ class SGD(Optimizer):
     def _made_early(self, velocity: Any) -> dict[int, Early]:
         def one(parameter: Parameter, part: slice) -> Early:
             moving = None if velocity is None else velocity[part].reshape(parameter.shape)
-            return Early(parameter, moving, self.options)
+            return Early(parameter, moving, self.options | self._group(parameter).options)
 
         return {id(p): one(p, part) for p, part in self.arena.parts() if len(p.shape) == 2}
 
-    def update(self, part: slice, lr: float) -> None:
+    def update(self, part: slice, lr: float, **more: float) -> None:
         """One sgd launch."""
         arena = self.arena
         velocity = arena.state("velocity")[part] if self.momentum else None
         rate = self._scalar(lr)
-        ops.sgd(arena.value[part], arena.gradient[part], velocity, rate, **self.options)
+        ops.sgd(arena.value[part], arena.gradient[part], velocity, rate, **self.options | more)
 
 
 class Adam(Optimizer):
@@ -256,9 +262,10 @@ class Adam(Optimizer):
             "decoupled": decoupled,
         }
 
-    def update(self, part: slice, lr: float) -> None:
+    def update(self, part: slice, lr: float, **more: float) -> None:
         """One adam launch."""
         arena = self.arena
         m, v = arena.state("m")[part], arena.state("v")[part]
         rate, step = self._scalar(lr), self._scalar(self.steps + 1, "int64")
-        ops.adam(arena.value[part], arena.gradient[part], m, v, rate, step, **self.options)
+        options = self.options | more
+        ops.adam(arena.value[part], arena.gradient[part], m, v, rate, step, **options)

@@ -17,6 +17,7 @@ from ..shapes import integer
 from .evaluate import Batches, Evaluation, as_batch, evaluate, hits, loader
 from .optimizers import Optimizer
 from .step import TrainStep
+from .waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class State:
     """What a callback sees: ``event`` is "step" (every k steps) or "epoch" (at its end).
 
     ``loss`` and ``accuracy`` are means over the steps since the last event of the kind, ``losses``
-    their losses one by one; ``step`` counts from 1, and ``lr`` is its learning rate.
+    their losses one by one; ``step`` counts from 1, and ``lr`` is its learning rate. ``waiting`` is
+    the share of the time that went into waiting for data.
     """
 
     trainer: "Trainer"
@@ -36,6 +38,7 @@ class State:
     lr: float
     images_per_s: float
     losses: tuple[float, ...]
+    waiting: float = 0.0
 
 
 Callback = Callable[[State], None]
@@ -64,6 +67,7 @@ class Trainer:
         self.read_every = integer(read_every, "Trainer: read_every", 1)
         self.stop, self.epochs = False, 0
         self._good: list[Snapshot] = []
+        self._waiting = Waiting()
 
     def fit(
         self,
@@ -105,7 +109,7 @@ class Trainer:
     def _epoch(self, epoch: int, batches: "Batches", last: int | None) -> bool:
         """One pass over the batches; False when training is to end."""
         window, whole = Tally(), Tally()
-        for images, labels in map(as_batch, batches):
+        for images, labels in map(as_batch, self._waiting.over(batches)):
             if not window.losses:
                 self._remember()
             window.add(self.step(images, labels), self.step.prediction, labels)
@@ -125,6 +129,7 @@ class Trainer:
     def _read(self, window: "Tally", epoch: int) -> "Tally":
         """Read the losses of a window, checking them, and tell the callbacks."""
         window.read()
+        window.waited = self._waiting.taken()
         first = self.step.steps - len(window.losses) + 1
         for number, loss in enumerate(window.losses):
             if not isfinite(loss):
@@ -145,6 +150,7 @@ class Trainer:
             self.optimizer.last_lr or 0.0,
             tally.images / (perf_counter() - tally.start),
             tuple(tally.losses),
+            min(tally.waited / (perf_counter() - tally.start), 1.0),
         )
 
     def _tell(self, state: State) -> None:
@@ -188,6 +194,7 @@ class Tally:
         self.losses: list[Any] = []
         self.results: list[tuple[Any, np.ndarray]] = []
         self.images = self.labels = self.hits = 0
+        self.waited = 0.0
         self.start = perf_counter()
 
     def add(self, loss: Any, prediction: Any, labels: np.ndarray) -> None:
@@ -210,6 +217,7 @@ class Tally:
         self.images += other.images
         self.labels += other.labels
         self.hits += other.hits
+        self.waited += other.waited
 
 
 class Snapshot:

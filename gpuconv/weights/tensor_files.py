@@ -1,5 +1,6 @@
 """Safetensors: a JSON header and the bytes, checked by the package ``safetensors``."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,18 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def content(arrays: Mapping[str, np.ndarray], said: Mapping[str, str]) -> bytes:
-    """The bytes of a file."""
+    """The bytes of a file: the same for the same arrays and words."""
     from safetensors.numpy import save
 
-    return save(dict(arrays), dict(said) or None)
+    made = save(dict(arrays), dict(said) or None)
+    return made if len(said) < 2 else _ordered(made)
+
+
+def _ordered(made: bytes) -> bytes:
+    """A file with what it says by name: safetensors writes that in an order that changes."""
+    end = 8 + int.from_bytes(made[:8], "little")
+    header = json.loads(made[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(made)[end:]))

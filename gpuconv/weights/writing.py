@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import device as devices
+from .._files import replace_file
 from ..data.preprocessing import KEY, Preprocessing
-from ..errors import OptionError, RunError
-from . import tensor_files
+from ..errors import OptionError
+from . import response, tensor_files
+from .response import ResponseNorm
 
 NPZ, SAFETENSORS = ".npz", ".safetensors"
 
@@ -22,7 +23,7 @@ def save(path: str | os.PathLike, net: Any, *, metadata: Mapping[str, str] | Non
 
     ``.safetensors`` (also without a suffix) or ``.npz``, which keeps no ``metadata`` (strings by
     name). How images become what the net takes is kept in the metadata of a model
-    (``gpuconv.data.Preprocessing``).
+    (``gpuconv.data.Preprocessing``), and what its response normalisation means.
 
     Raises OptionError for another suffix, what is no net and no dict of arrays, or metadata that
     cannot be kept, and RunError if the file cannot be written.
@@ -30,7 +31,9 @@ def save(path: str | os.PathLike, net: Any, *, metadata: Mapping[str, str] | Non
     place = Path(path)
     said = _metadata(place, metadata)
     if place.suffix != NPZ and hasattr(net, "state_dict") and hasattr(net, "input_shape"):
-        said = {KEY: Preprocessing.of(net).dumps()} | said
+        norm = ResponseNorm.of(net)
+        more = {} if norm is None else {response.KEY: norm.dumps()}
+        said = {KEY: Preprocessing.of(net).dumps(), **more} | said
     replace_file(place, content(_arrays(net), place.suffix == NPZ, said))
 
 
@@ -65,24 +68,3 @@ def _arrays(net: Any) -> dict[str, np.ndarray]:
         devices.of(array, "save", name)
         host[name] = np.asarray(devices.to_numpy(array), order="C")
     return host
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or as it was; raises RunError if that fails."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # the folder may be no folder
-            temporary.unlink()
-        raise unwritable(path, error) from None
-
-
-def unwritable(path: Path, error: OSError) -> RunError:
-    """The error of a file that could not be written."""
-    why = error.strerror or error
-    return RunError(f"{path}: cannot be written ({why}); check the folder and the space on disk")
