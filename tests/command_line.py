@@ -23,7 +23,7 @@ def run(*arguments: object) -> Result:
 def succeed(*arguments: object) -> list[str]:
     """Run in this process; the lines that were printed, none of them an error."""
     result = run(*arguments)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, (result.output, result.exception)
     assert complaints(result.stderr) == []
     return result.stdout.splitlines()
 

@@ -202,7 +202,9 @@ def pretend_cuda(
 
     pretend(monkeypatch, says, cupy())
     monkeypatch.setattr(streams, "missing", lambda: None)
-    monkeypatch.setattr(compiler, "nvrtc", lambda: (object(), None))
+    monkeypatch.setattr(
+        compiler, "nvrtc", lambda: (SimpleNamespace(nvrtcVersion=lambda: (0, 13, 0)), None)
+    )
     monkeypatch.setattr(compiler, "cubin_file", built)
     monkeypatch.setattr(FakeDevice, "capabilities", capabilities)
     monkeypatch.setattr(FakeDevice, "current", 0)
