@@ -24,6 +24,7 @@ DEEP_ACROSS, ACROSS = 512, 5  # inputs of a chunk, and tiles of outputs in a tas
 # Rows of weights read side by side: they are often a multiple of 4 KiB apart, and then share a set
 # of the first cache, which holds 8 or 12 lines.
 STREAMS = 10
+DEEP_LINES, LINE = 128, 16  # outputs of a chunk whose rows are read by lines of the cache
 FEW, FACTORS = 4, 8  # rows of dy that are kept in registers, a few of their elements at a time
 SWEPT = 1024  # inputs of a task for few rows
 TILES = 16  # of rows of dweight in a task
@@ -185,7 +186,7 @@ def _input_gradient(problem: LinearProblem, level: str) -> Work:
 @lru_cache(CACHED)
 def _input_across(problem: LinearProblem, level: str) -> Work:
     lanes = cpu.lanes_for(problem.n)
-    high = min(problem.i, cpu.rows_for(lanes))
+    high = min(problem.i, cpu.rows_for(lanes), LINE)
     block = _block(problem.i) // high * high
     bound = tasks.input_gradient_across.bind(
         rows=problem.n,
@@ -195,7 +196,7 @@ def _input_across(problem: LinearProblem, level: str) -> Work:
         high=high,
         lanes=lanes,
         block=block,
-        chunk=CHUNK,
+        chunk=DEEP_LINES,
     )
     return ceil(problem.i / block), bound
 
