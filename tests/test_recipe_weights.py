@@ -119,7 +119,7 @@ def test_the_weights_say_what_values_are_and_the_recipe_how_large_images_are(pla
     assert f"data: images: random 24x24 of the middle {SIDE}x{SIDE}" in lines
     assert "data: channels in the order BGR" in lines
     file = place / "theirs.safetensors"
-    assert any(line.startswith(f"weights: {file} says how images and resp") for line in lines)
+    assert f"weights: how {file} normalises images and responses goes before the recipe" in lines
     info = information(place / "whole")
     model = info["model"]
     assert (model["order"], model["resize"], tuple(model["mean"])) == ("BGR", SIDE, MEAN)

@@ -43,9 +43,7 @@ def preparation(net: Graph, path: Path, recipe: Recipe | None = None) -> Preproc
     if response.KEY in said:
         ResponseNorm.loads(said[response.KEY], str(path)).put_on(net, str(path))
     if recipe is not None and _form(net) != before:
-        out.print(
-            f"weights: {path} says how images and responses are normalised; the recipe does not"
-        )
+        out.print(f"weights: how {path} normalises images and responses goes before the recipe")
     return prepare
 
 
