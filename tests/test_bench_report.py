@@ -109,13 +109,6 @@ def test_slower_cells_are_marked_and_means_are_geometric():
     assert "<td class='' title='torch NCHW, 5 ms'>1.00</td>" in even
 
 
-def test_the_best_of_a_librarys_ways_stands_for_it():
-    ways = [replace(ROWS[2], name="torch NHWC", ratio=0.4), replace(ROWS[2], ratio=0.5)]
-    text = page(result(ROWS[0], *ways))
-    assert "title='torch NHWC, 5 ms'>0.40 ▼</td>" in text
-    assert "<th scope='col'>torch</th>" in text
-
-
 def test_every_row_is_on_the_page():
     """Times, errors and reasons, each in the line of its kernel."""
     text = page(result(*ROWS))
@@ -128,57 +121,6 @@ def test_every_row_is_on_the_page():
             assert (words if "<td>" in words else escape(words)) in line
     titles = " ".join(re.findall(r"<title>(.*?)</title>", text))
     assert all(escape(row.name) in titles for row in ROWS if row.timing)
-
-
-def test_ops_have_means_of_their_own():
-    other = [replace(r, op="relu", ratio=r.ratio and 4 * r.ratio) for r in ROWS[:3]]
-    other[0] = replace(other[0], ratio=1.0)
-    text = page(result(*ROWS, *other))
-    assert "Op by op" in text
-    assert "<tr><th scope='row'>relu</th><td class='faster'>2.00" in text
-    assert "geometric mean of all</th><td class=''>1.00" in text
-    assert "Op by op" not in page(result(*ROWS))
-
-
-def test_batches_and_history_have_their_parts_where_there_are_some(tmp_path):
-    assert "Time against batch size" not in page(result(*ROWS))
-    larger = [replace(r, batch=8, problem="n=8") for r in ROWS]
-
-    for day in (1, 2):
-        history.save(result(*ROWS, date=f"2026-01-0{day}T00:00:00+00:00"), tmp_path)
-    (path,) = tmp_path.iterdir()
-    kept = history.load(path)
-    text = page(result(*ROWS, *larger), kept)
-    assert "Time against batch size" in text
-    past = text[text.index('id="history"') : text.index('id="every-figure"')]
-    assert past.count("on 2026-01-02T00:00") == 3  # a mark for each kernel that was timed
-    assert past.count("class='spark") == 3
-    assert "History" not in page(result(*ROWS), kept[: len(ROWS)])
-
-
-def test_a_run_that_was_not_kept_ends_the_lines_of_those_that_were(tmp_path):
-    day = "2026-01-0{}T00:00:00+00:00"
-    kept = history.load(history.save(result(*ROWS, date=day.format(1)), tmp_path))
-    slow = replace(ROWS[0], timing=Timing(0.020, 0.018, 0.022, 5))
-    text = page(result(slow, date=day.format(2)), kept)
-    assert "<td>2</td><td>10</td><td>20</td><td class='slower'>2.00</td>" in text
-    assert len(kept) == len(ROWS)
-
-
-def test_what_is_not_a_kernel_has_sections_of_its_own():
-    step = {"op": "training step", "suite": "nets", "problem": "x n=4"}
-    held = {"op": "memory of training step", "suite": "memory", "problem": "x n=4", "timing": None}
-    rows = [row("gpuconv", 0.010, 1.0, **step), row("torch", 0.005, 0.5, is_peer=True, **step)]
-    rows += [replace(ROWS[4], **step)]
-    rows += [row("gpuconv", None, 1.0, peak=7 << 20, **held)]
-    text = page(result(*rows))
-    assert re.findall('<section id="(.*?)"', text) == ["suite-nets", "suite-memory"]
-    times = "<td>5</td><td>4.5</td><td>5.5</td><td>800</td><td></td><td class='slower'>0.50 ▼</td>"
-    assert times in text
-    assert "<td></td><td></td><td></td><td></td><td>7</td><td>1.00</td>" in text
-    assert "not installed: the package onnx" in text
-    assert "Suite:" not in page(result(*ROWS))
-    read(text)
 
 
 def test_a_run_that_timed_nothing_has_a_page():
@@ -221,41 +163,6 @@ def test_a_verdict_knows_noise(tmp_path, factor, spread, verdict):
     kept = history.load(history.save(result(spreading(1.0)), tmp_path))
     (change,) = history.compare([spreading(factor)], kept)
     assert (change.verdict, change.factor) == (verdict, pytest.approx(factor))
-
-
-def kept_of(*medians):
-    """Lines of runs of three kernels, whose medians are these."""
-    return [
-        {"op": "conv2d", "problem": "n=4", "name": name, "state": figures.MEASURED, "median": m,
-         "shortest": m, "longest": m, "runs": 5}
-        for m in medians for name in "abcdef"
-    ]  # fmt: skip
-
-
-def verdicts(kept, *seconds):
-    def still(s):
-        return Timing(s, s, s, 5, s, s)
-
-    now = [row(n, 1, 1, timing=still(s)) for n, s in zip("abcdef", seconds, strict=False)]
-    return [change.verdict for change in history.compare(now, kept)]
-
-
-def test_runs_that_differ_among_each_other_are_noise():
-    """Three runs at 1.0, 1.1 and 1.2 s: 1.3 s may be another of the kind, 2 s is not."""
-    assert verdicts(kept_of(1.0, 1.1, 1.2), 1.3) == ["within noise"]
-    assert verdicts(kept_of(1.2, 1.2, 1.2), 1.3) == ["slower"]
-    assert verdicts(kept_of(1.0, 1.1, 1.2), 2.0) == ["slower"]
-
-
-def test_what_all_figures_do_at_once_tells_how_runs_differ():
-    assert verdicts(kept_of(1.0), 1.0, 1.1, 0.9, 1.12, 0.92)[1] == "within noise"
-    assert verdicts(kept_of(1.0), 1.0, 1.0, 1.0, 1.0, 1.1) == [*["same"] * 4, "slower"]
-
-
-def test_quartiles_count_where_they_are_kept():
-    wide = {**kept_of(1.0)[0], "low": 0.7, "high": 1.3}
-    assert verdicts([wide], 1.2) == ["within noise"]
-    assert verdicts(kept_of(1.0)[:1], 1.2) == ["slower"]
 
 
 def test_the_last_run_counts_and_other_problems_do_not(tmp_path):

@@ -10,7 +10,8 @@
 // What lies in shared memory: the right operand, and the left one where its lines lie side by side
 //   in memory, as [depth][line] (class Strip). Where a line's depths lie side by side (a pixel's
 //   channels), a line is 64 bytes of 16 depths, and its 16-byte chunk c lies at c ^ (line / 2 & 3):
-//   8 lanes that read the same chunk of 8 lines then meet 32 different banks.
+//   the 8 chunks that a whole warp reads of 8 lines then lie in 32 different banks. (Quarters of a
+//   warp, which the emulator counts by, would meet no conflict in plain lines either.)
 #pragma once
 #include "../common.cuh"
 #include "../ptx.cuh"
