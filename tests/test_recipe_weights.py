@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -118,6 +119,8 @@ def test_the_weights_say_what_values_are_and_the_recipe_how_large_images_are(pla
     lines, (key, kernel) = whole
     assert f"data: images: random 24x24 of the middle {SIDE}x{SIDE}" in lines
     assert "data: channels in the order BGR" in lines
+    file = place / "theirs.safetensors"
+    assert f"weights: how {file} normalises images and responses goes before the recipe" in lines
     info = information(place / "whole")
     model = info["model"]
     assert (model["order"], model["resize"], tuple(model["mean"])) == ("BGR", SIDE, MEAN)
@@ -170,6 +173,25 @@ def test_run_and_weights_measure_and_predict_as_by_hand(place, whole):
     asked = ("predict", place / "whole", files[0])
     other = ("predict", "cuda_convnet", files[0], "--weights", place / "whole")
     assert said(*asked) == said(*other)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"colours": {"eigenvalues": [1, 2, 3]}}, "run.json: the colours of the training set are"),
+        ({"recipe": {"summary": "x"}}, "recipe: batch_size is missing"),
+        ({"lrn": {"size": 0}}, "the model cannot be made from it"),
+        ({"lrn": 7}, "the model cannot be made from it"),
+    ],
+)
+def test_a_run_whose_word_is_damaged_is_not_resumed(place, whole, tmp_path, change, text):
+    shutil.copytree(place / "whole", tmp_path / "run")
+    info = information(tmp_path / "run")
+    entry = info["model"] if "lrn" in change else info
+    entry |= change
+    kept = json.dumps(info | {"status": "interrupted"})
+    (tmp_path / "run" / "run.json").write_text(kept)
+    assert text in fail("train", "--resume", tmp_path / "run")
 
 
 def test_what_a_recipe_has_a_word_on_is_refused_beside_it(place):

@@ -14,6 +14,7 @@ from ..models.alexnet import IMAGENET_MEAN
 from ..training.recipe import Recipe
 from ..weights import load, metadata, response
 from ..weights.response import ResponseNorm
+from ._app import out
 
 SHORTER_SIDE = 256  # of an ImageNet photograph before its middle is cut out, as torchvision has it
 Path = str | os.PathLike[str]
@@ -27,7 +28,7 @@ def preparation(net: Graph, path: Path, recipe: Recipe | None = None) -> Preproc
     Raises WeightsError for what is no file of weights, and DataError or OptionError where it says
     nonsense or what does not fit the net.
     """
-    said = metadata(path)
+    said, before = metadata(path), _form(net)
     if KEY in said:
         prepare = Preprocessing.loads(said[KEY], str(path))
         _require_fit(net, prepare, path)
@@ -41,7 +42,13 @@ def preparation(net: Graph, path: Path, recipe: Recipe | None = None) -> Preproc
     prepare.put_on(net)
     if response.KEY in said:
         ResponseNorm.loads(said[response.KEY], str(path)).put_on(net, str(path))
+    if recipe is not None and _form(net) != before:
+        out.print(f"weights: how {path} normalises images and responses goes before the recipe")
     return prepare
+
+
+def _form(net: Graph) -> tuple[Preprocessing, ResponseNorm | None]:
+    return Preprocessing.of(net), ResponseNorm.of(net)
 
 
 def _require_fit(net: Graph, prepare: Preprocessing, path: Path) -> None:

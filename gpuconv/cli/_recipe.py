@@ -81,10 +81,9 @@ def course_of(
     images, colours = recipe.images, None
     if images.color_noise:
         colours = _colours(recipe, data) if run is None else run.info.get("colours")
-        if not isinstance(colours, dict):
+        if not isinstance(colours, dict) or set(colours) != {"eigenvalues", "eigenvectors"}:
             raise RunError("run.json: the colours of the training set are missing; start a new run")
-        axes = colours["eigenvalues"], colours["eigenvectors"]
-        augment.append(color_noise(*axes, images.color_noise))
+        augment.append(color_noise(**colours, std=images.color_noise))
     loss = CrossEntropyLoss(recipe.label_smoothing)
     return Course(recipe, recipe.training_crop(), augment, loss, colours)
 
