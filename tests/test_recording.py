@@ -7,8 +7,9 @@ import pytest
 
 from gpuconv import battery, cpu, device, registry
 from gpuconv.cpu import memory, pool
+from gpuconv.cpu import recording as module
 from gpuconv.cpu.jit import floats, task
-from gpuconv.cpu.recording import Jobs, Recording, current
+from gpuconv.cpu.recording import EVERYONE, TRIALS, Jobs, Recording, current
 
 RECORDING = [
     (op, kernel) for op in registry.ops().values() for kernel in op.kernels() if kernel.records
@@ -46,6 +47,28 @@ def test_jobs_and_calls_are_played_in_their_order(threads):
         x[...] = factor * np.arange(5)
         recording.play()
         np.testing.assert_array_equal(z, 8 * x + 2)
+
+
+@pytest.mark.parametrize(
+    ("alone", "shared", "short", "helpers"),
+    [(2.0, 3.0, 9.0, 0), (3.0, 2.0, 9.0, EVERYONE), (2.0, 3.0, 1.0, EVERYONE)],
+    ids=["alone is faster", "sharing is faster", "long jobs are shared"],
+)
+def test_a_job_keeps_the_way_that_was_faster(monkeypatch, alone, shared, short, helpers):
+    monkeypatch.setenv("GPUCONV_NUM_THREADS", "2")
+    monkeypatch.setattr(module, "SHORT", short)
+    clock = iter(np.cumsum([1e6, alone, 1e6, shared] * (TRIALS // 2)).tolist())
+    monkeypatch.setattr(module, "perf_counter", lambda: next(clock))
+    x, recording = np.arange(5, dtype=np.float32), Recording()
+    with recording.under_way():
+        y = doubled(x)
+    (jobs,) = recording.steps
+    for turn in range(TRIALS + 1):
+        x[...] = turn
+        recording.play()
+        assert (y == 2 * turn).all()
+        assert jobs._table[0, -1] == EVERYONE * (turn % 2) or turn >= TRIALS - 1
+    assert jobs._table[0, -1] == helpers
 
 
 def test_a_part_is_played_by_itself():

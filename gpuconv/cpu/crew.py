@@ -23,6 +23,7 @@ TASK = ir.FunctionType(VOID, [I64, I64])
 # lines for each thread: its part's ticket, and whether it sleeps. Thread 0 is the one that asks.
 JOB, FUNCTION, FIELDS, COUNT, PARTS, STOP, DONE, WOKEN, TICKET, SLEEPING = *range(6), 8, 9, 16, 24
 LINE, THREAD = 8, 16  # words of a cache line, and of a thread
+WORDS = 4  # of a job in a list of them
 INDEX = (1 << 32) - 1  # bits of the ticket that hold the index
 X86 = ("x86_64", "AMD64")
 
@@ -242,15 +243,17 @@ def _alone(w: _Writer) -> None:
 def _replay(w: _Writer) -> None:
     """replay(state, jobs, first, count, post, lead, alone, others, spins): jobs in their order.
 
-    Returns ``count``, or the number of a job that was posted and that the caller must finish, after
-    waking the threads that WOKEN names.
+    A job is a function, its fields, its count, and how many threads may help with it. Returns
+    ``count``, or the number of a job that was posted and that the caller must finish, after waking
+    the threads that WOKEN names.
     """
     b, (state, jobs, first, count, post, lead, alone, others, spins) = w.build, w.given
     with w.each(count, first) as this:
-        job = b.inttoptr(b.add(jobs, b.mul(this, _int(24))), I64.as_pointer())
-        function, fields, size = (b.load(b.gep(job, [_int(n)])) for n in range(3))
+        job = b.inttoptr(b.add(jobs, b.mul(this, _int(8 * WORDS))), I64.as_pointer())
+        function, fields, size, most = (b.load(b.gep(job, [_int(n)])) for n in range(WORDS))
         helpers = b.sub(size, _int(1))
-        helpers = b.select(b.icmp_signed("<", helpers, others), helpers, others)
+        for limit in (most, others):
+            helpers = b.select(b.icmp_signed("<", helpers, limit), helpers, limit)
         with b.if_else(b.icmp_signed("<", helpers, _int(1))) as (few, many):
             with few:
                 w.ask(alone, function, fields, size)

@@ -64,7 +64,8 @@ class Pool:
             self._busy.release()
 
     def replay(self, jobs: int, count: int, threads: int) -> None:
-        """Run ``count`` jobs one after the other: (function, fields, count) each, at an address.
+        """Run ``count`` jobs one after the other, crew.WORDS each at an address: a function, its
+        fields, its count, and how many threads may help.
 
         While another Python thread has the pool, on this one alone.
         """

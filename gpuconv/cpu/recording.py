@@ -15,12 +15,16 @@ it was while recording: an array whose place was used again then is lost again a
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from . import memory
 
+TRIALS = 8  # calls in which jobs are tried alone and shared
+SHORT = 5e-5  # seconds: a longer job is shared whatever the trials say
+EVERYONE = 1 << 20  # threads that may help
 _CURRENT: ContextVar["Recording | None"] = ContextVar("gpuconv_recording", default=None)
 
 
@@ -100,17 +104,22 @@ class Recording:
 
 
 class Jobs:
-    """Jobs of the thread pool that follow each other, run by one call."""
+    """Jobs of the thread pool that follow each other, run by one call.
+
+    To share a short job may take longer than to do it alone. The first calls try both ways in turn,
+    and each job keeps the one that was faster; what it computes does not depend on that.
+    """
 
     def __init__(self) -> None:
-        self._jobs: list[tuple[int, int, int]] = []
+        self._jobs: list[tuple[int, int, int, int]] = []
         self._fields: list[np.ndarray] = []
         self._table: np.ndarray | None = None
+        self._tried: list[list[float]] = []
 
     def add(self, function: int, fields: np.ndarray, count: int) -> None:
-        self._jobs.append((function, fields.ctypes.data, count))
+        self._jobs.append((function, fields.ctypes.data, count, EVERYONE))
         self._fields.append(fields)
-        self._table = None
+        self._table, self._tried = None, []
 
     def __call__(self) -> None:
         from .pool import pool
@@ -118,4 +127,23 @@ class Jobs:
 
         if self._table is None:
             self._table = np.array(self._jobs, np.int64)
-        pool().replay(self._table.ctypes.data, len(self._jobs), get_num_threads())
+        threads = get_num_threads()
+        if threads > 1 and len(self._tried) < TRIALS:
+            self._try(self._table, threads)
+        else:
+            pool().replay(self._table.ctypes.data, len(self._jobs), threads)
+
+    def _try(self, table: np.ndarray, threads: int) -> None:
+        """One job at a time: all of them alone at every second call."""
+        from .pool import pool
+
+        table[:, -1] = EVERYONE * (len(self._tried) % 2)
+        took = []
+        for job in table:
+            begin = perf_counter()
+            pool().replay(job.ctypes.data, 1, threads)
+            took.append(perf_counter() - begin)
+        self._tried.append(took)
+        if len(self._tried) == TRIALS:
+            alone, shared = (np.min(self._tried[way::2], axis=0) for way in (0, 1))
+            table[:, -1] = np.where((alone < SHORT) & (alone <= shared), 0, EVERYONE)
