@@ -99,7 +99,8 @@ class Outer:
 
     C[m] and D[p] are vectors of ``lanes``; A[p, m] is one element, or with ``per_lane`` a vector
     too. A[p, m] lies ``p * point + m * row`` elements behind its address; C and D are dense. One
-    loop around it moves A and D by strides in bytes.
+    loop around it moves A and D by strides in bytes. Few rows are summed in ``parts``, for every
+    other point or every fourth: as many sums are under way then as the CPU can work on at once.
     """
 
     rows: int
@@ -107,6 +108,7 @@ class Outer:
     point: int
     row: int
     per_lane: bool = False
+    parts: int = 1
 
     PARAMETERS = ("a", "d", "c", "add", "n1", "a1", "d1", "whole", "rest")
 
@@ -120,7 +122,7 @@ class Outer:
         from .code import Code
 
         code = Code(self.name, self.PARAMETERS, self.lanes, fused)
-        sums = [code.variable(code.zero()) for _ in range(self.rows)]
+        sums = [code.variable(code.zero()) for _ in range(self.rows * self.parts)]
         a, d = code.variable(code["a"]), code.variable(code["d"])
         with code.loop(code["n1"]):
             row = code.variable(code.get(a)), code.variable(code.get(d))
@@ -128,6 +130,7 @@ class Outer:
             self._points(code, sums, row, code["rest"], 1)
             code.step(a, code["a1"])
             code.step(d, code["d1"])
+        sums = self._joined(code, sums)
         with code.when(code["add"]):
             for m, place in enumerate(sums):
                 total = code.build.fadd(code.load(code["c"], m * self.lanes), code.get(place))
@@ -135,6 +138,13 @@ class Outer:
         for m, place in enumerate(sums):
             code.store(code.get(place), code["c"], m * self.lanes)
         return code.finish()
+
+    def _joined(self, code: Any, sums: list[Any]) -> list[Any]:
+        """The first part's sums, with those of the others added."""
+        for number, place in enumerate(sums[self.rows :]):
+            first = sums[number % self.rows]
+            code.put(first, code.build.fadd(code.get(first), code.get(place)))
+        return sums[: self.rows]
 
     def _points(
         self, code: Any, sums: list[Any], row: tuple[Any, Any], count: Any, unrolled: int
@@ -145,7 +155,8 @@ class Outer:
             for p in range(unrolled):
                 code.fence()
                 slope = code.load(code.get(d), p * self.lanes)
-                for m, place in enumerate(sums):
+                first = p % self.parts * self.rows
+                for m, place in enumerate(sums[first : first + self.rows]):
                     value = read(code.get(a), p * self.point + m * self.row)
                     code.put(place, code.fma(value, slope, code.get(place)))
             code.step(a, 4 * self.point * unrolled)

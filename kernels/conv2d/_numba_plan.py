@@ -9,7 +9,8 @@ from math import ceil
 import numpy as np
 
 from gpuconv import formats
-from gpuconv.cpu import Outer, Product
+from gpuconv.cpu import Outer, Product, simd
+from gpuconv.cpu.tiles import UNROLLED as UNROLLED_POINTS
 
 from . import _axes, _numba_blocks
 from ._numba_blocks import Blocks, Roles
@@ -23,6 +24,7 @@ CHAIN = 512  # terms of one sum, about, before it is added to the total
 PIXEL = 1, 1, (1, 1), ((0, 0), (0, 0))  # window, stride and padding of a convolution 1 x 1
 POINTS = 128  # outputs of which a weight gradient's operands stay in the first cache
 LIGHT = 4  # times as much is read as slices of a weight gradient take, where slices are preferred
+BUSY = 8  # sums that the CPU works on at once: two for each cycle until a sum can go on
 UNROLLED = 16  # weights of a row that a tile's code writes out, at most
 
 
@@ -256,7 +258,9 @@ def outer_tile(blocks: Blocks, cols: _axes.Axis, rows: int) -> Outer:
     """The tile of this many neighbouring weights."""
     cell, deep = blocks.cell, blocks.depth > 1
     row = 1 if deep else cols.step * cell
-    return Outer(rows, blocks.lanes, cols.stride * cell, row, blocks.per_lane)
+    vectors = rows * max(1, blocks.lanes // simd.width())
+    parts = next(n for n in (1, 2, UNROLLED_POINTS) if n * vectors >= BUSY or n == UNROLLED_POINTS)
+    return Outer(rows, blocks.lanes, cols.stride * cell, row, blocks.per_lane, parts)
 
 
 def workspace(sizes: Sequence[int]) -> int:
