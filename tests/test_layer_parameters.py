@@ -254,7 +254,7 @@ def test_a_gradient_that_is_given_is_never_written_to():
 
 
 def test_a_gradient_of_another_shape_is_refused():
-    layer = Linear(2, 3)
+    layer, dy = Linear(2, 3), np.ones((5, 4), "float32")
     _, saved = layer.forward(np.ones((5, 2), "float32"), keep=True)
     with pytest.raises(ShapeError, match=r"gradient of shape \(4, 2\), expected \(3, 2\)"):
         layer.backward(np.ones((5, 4), "float32"), saved, need_dx=False)
