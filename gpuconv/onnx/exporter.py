@@ -11,6 +11,7 @@ from ..data.preprocessing import KEY, Preprocessing
 from ..errors import DtypeError, OptionError
 from ..graph import Graph
 from ..layers import Layer
+from ..nodes import require_inputs
 from ..shapes import Shape, integer
 from . import exporter_norms, exporter_windows  # noqa: F401 - each registers its forms
 from .exporter_forms import Site, apply, why_not
@@ -37,12 +38,13 @@ def save(
 
     Raises OptionError where the package onnx is missing, for layers without an ONNX form (all at
     once), a bad opset or shape, or more values than one file holds; ShapeError for a shape that the
-    net does not take; DtypeError for values of several float types; RunError if the file cannot be
-    written. Nothing is written then.
+    net does not take, GraphError for another number of inputs, DtypeError for values of several
+    float types, RunError if the file cannot be written. Nothing is written then.
     """
     place = Path(path)
     _require_opset(opset)
     shapes = _input_shapes(net, input_shape)
+    require_inputs(net, "onnx.save", len(shapes))
     _require_forms(net)
     said = _metadata(net, metadata)
     made = _Export(net)
@@ -66,6 +68,7 @@ class _Export:
 
     def content(self, shapes: tuple[Shape, ...], opset: int, said: Mapping[str, str]) -> bytes:
         """The file's bytes."""
+        gives = self._output_dims(shapes)  # first: it says what does not fit
         known = self.net.inputs if isinstance(self.net, Graph) else _letters(len(shapes))
         inputs = tuple(map(self.writer.name, known))
         batch = tuple((_BATCHES[0], *shape) for shape in shapes)
@@ -80,8 +83,7 @@ class _Export:
         takes: dict[str, Dims] = {
             name: (BATCH, *shape) for name, shape in zip(inputs, shapes, strict=True)
         }
-        gives = dict(zip(outputs, self._output_dims(shapes), strict=True))
-        return self.writer.content(takes, gives, opset, said)
+        return self.writer.content(takes, dict(zip(outputs, gives, strict=True)), opset, said)
 
     def _apply(
         self, layer: Layer, path: str, inputs: tuple[str, ...], shapes: tuple[Shape, ...]
@@ -178,9 +180,10 @@ def _input_shapes(net: Layer, given: Any) -> tuple[Shape, ...]:
 
 
 def _metadata(net: Layer, given: Mapping[str, str] | None) -> dict[str, str]:
-    said = {} if given is None else dict(given)
-    if not all(isinstance(text, str) for pair in said.items() for text in pair):
+    said = {} if given is None else given
+    if not isinstance(said, Mapping) or not all(
+        isinstance(text, str) for pair in said.items() for text in pair
+    ):
         raise OptionError(f"onnx.save: metadata must be strings by name, got {given!r:.80}")
-    if hasattr(net, "input_shape"):
-        said = {KEY: Preprocessing.of(net).dumps()} | said
-    return said
+    own = {KEY: Preprocessing.of(net).dumps()} if hasattr(net, "input_shape") else {}
+    return {**own, **said}

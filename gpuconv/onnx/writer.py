@@ -63,22 +63,47 @@ class Writer:
         opset: int,
         metadata: Mapping[str, str],
     ) -> bytes:
-        """The bytes of the file; raises OptionError if they are more than protobuf holds."""
+        """The bytes of the file.
+
+        Raises OptionError if they are more than protobuf holds, or if onnx finds the graph wrong.
+        """
         from onnx import helper
 
         self._require_room()
-        graph = helper.make_graph(
-            self._nodes, PRODUCER, self._infos(inputs), self._infos(outputs), self._tensors()
-        )
+        self._require_valid(inputs, outputs, opset)
+        model = self._model(inputs, outputs, opset, self._tensors())
+        helper.set_model_props(model, dict(metadata))
+        return bytes(model.SerializeToString(deterministic=True))
+
+    def _model(
+        self, inputs: Mapping[str, Dims], outputs: Mapping[str, Dims], opset: int, tensors: list
+    ) -> Any:
+        from onnx import helper
+
+        ends = self._infos(inputs), self._infos(outputs)
         versions = [helper.make_opsetid("", opset)]
-        model = helper.make_model(
-            graph,
+        return helper.make_model(
+            helper.make_graph(self._nodes, PRODUCER, *ends, tensors),
             opset_imports=versions,
             ir_version=helper.find_min_ir_version_for(versions),
             producer_name=PRODUCER,
         )
-        helper.set_model_props(model, dict(metadata))
-        return bytes(model.SerializeToString(deterministic=True))
+
+    def _require_valid(
+        self, inputs: Mapping[str, Dims], outputs: Mapping[str, Dims], opset: int
+    ) -> None:
+        """Let onnx check everything but the values: they stand as inputs, so nothing is copied."""
+        from onnx import checker, shape_inference
+
+        shapes = {name: tuple(array.shape) for name, array in self.initializers.items()}
+        model = self._model({**inputs, **shapes}, outputs, opset, [])
+        try:
+            checker.check_model(model, full_check=True)
+        except (checker.ValidationError, shape_inference.InferenceError) as error:
+            raise OptionError(
+                "onnx.save: onnx finds the graph wrong for this input_shape; does the net take it? "
+                f"({error})"
+            ) from None
 
     def _require_room(self) -> None:
         size = sum(int(array.nbytes) for array in self.initializers.values())

@@ -11,7 +11,7 @@ from onnx_reference import opened, run
 
 import gpuconv as gcv
 from gpuconv import layers
-from gpuconv.errors import DtypeError, OptionError, RunError, ShapeError
+from gpuconv.errors import DtypeError, GraphError, OptionError, RunError, ShapeError
 from gpuconv.graph import Graph, Sequential
 from gpuconv.onnx import writer
 from gpuconv.onnx.exporter_forms import FORMS, REFUSED
@@ -157,6 +157,8 @@ def test_layers_without_a_form_are_refused_all_at_once(tmp_path):
         (OptionError, "input_shape", (2, 0, 5), {}),
         (ShapeError, "channels", (3, 5, 5), {}),
         (OptionError, "metadata", (2, 5, 5), {"metadata": {"a": 1}}),
+        (OptionError, "metadata", (2, 5, 5), {"metadata": 5}),
+        (GraphError, "got 2 inputs, expected 1", ((2, 5, 5), (2, 5, 5)), {}),
     ],
 )
 def test_bad_options_write_nothing(error, match, shape, options, tmp_path):
@@ -171,6 +173,10 @@ def test_bad_nets_write_nothing(tmp_path, monkeypatch):
         gcv.onnx.save(net.state_dict(), path)
     with pytest.raises(OptionError, match="without the batch; got None"):
         gcv.onnx.save(layers.ReLU(), path)
+    with pytest.raises(OptionError, match="does the net take it"):
+        gcv.onnx.save(layers.LocalResponseNorm(4), path, (6,))
+    with pytest.raises(GraphError, match="applied to 1 values; its forward takes a, b"):
+        gcv.onnx.save(layers.Add(), path, (6,))
     with pytest.raises(RunError, match="cannot be written"):
         gcv.onnx.save(net, tmp_path / "no" / "net.onnx")
     net.children()["head"].astype("float64")
