@@ -41,10 +41,9 @@ def test_every_model_computes_the_same_in_onnxruntime(name, tmp_path):
     gcv.onnx.save(net, path)
     opened(path)
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for count in (1, 2):
-        x = images(net, count)
-        (y,) = session.run(None, {session.get_inputs()[0].name: x})
-        require_close(net(x), y)
+    x = images(net, 2)
+    (y,) = session.run(None, {session.get_inputs()[0].name: x})
+    require_close(net(x), y)
 
 
 def test_a_run_is_exported_with_its_classes(tmp_path):
