@@ -6,6 +6,7 @@ from . import data as _data  # noqa: F401
 from . import doctor as _doctor  # noqa: F401
 from . import evaluate as _evaluate  # noqa: F401
 from . import explain as _explain  # noqa: F401
+from . import export as _export  # noqa: F401
 from . import kernels as _kernels  # noqa: F401
 from . import models as _models  # noqa: F401
 from . import pack as _pack  # noqa: F401
