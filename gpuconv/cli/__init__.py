@@ -3,6 +3,7 @@
 from . import bench as _bench  # noqa: F401 - each registers its command
 from . import check as _check  # noqa: F401
 from . import data as _data  # noqa: F401
+from . import determinism as _determinism  # noqa: F401
 from . import doctor as _doctor  # noqa: F401
 from . import evaluate as _evaluate  # noqa: F401
 from . import explain as _explain  # noqa: F401
