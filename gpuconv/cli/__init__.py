@@ -10,7 +10,9 @@ from . import explain as _explain  # noqa: F401
 from . import kernels as _kernels  # noqa: F401
 from . import models as _models  # noqa: F401
 from . import pack as _pack  # noqa: F401
+from . import plot as _plot  # noqa: F401
 from . import predict as _predict  # noqa: F401
+from . import runs as _runs  # noqa: F401
 from . import summary as _summary  # noqa: F401
 from . import train as _train  # noqa: F401
 from . import tune as _tune  # noqa: F401
