@@ -28,7 +28,7 @@ PANELS = (
     ("test_accuracy", "test accuracy", 400),
     ("lr", "learning rate", 400),
 )
-_STYLE = {
+_STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
     **dict.fromkeys(("axes.edgecolor", "grid.color", "legend.labelcolor"), INK),
     "svg.fonttype": "none",  # words stay words
