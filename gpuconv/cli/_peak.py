@@ -11,11 +11,10 @@ from .. import models
 from ..cpu import memory
 from ..errors import OptionError
 from ..graph import Graph
-from ..layers import CrossEntropyLoss
 from ..training.fingerprints import batch
 from ..training.footprint import STEPS
 from ..training.optimizers import SGD
-from ..training.step import TrainStep
+from ..training.trainer import Trainer
 
 _STATUS, _REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -52,10 +51,7 @@ def _measure(model: str, num_classes: int | None, size: int) -> int:
 
 def _train(model: str, num_classes: int | None, size: int) -> None:
     net = models.create(model, num_classes)
-    step = TrainStep(net, CrossEntropyLoss(), optimizer(net))
-    images, labels = batch(net, size, 0, 0)
-    for _ in range(STEPS):
-        step(images, labels)
+    Trainer(net, optimizer(net), read_every=1).fit([batch(net, size, 0, 0)] * STEPS)
 
 
 def _status(name: str) -> int:

@@ -27,11 +27,11 @@ def summary(
         bool, typer.Option("--train", help="plan the memory of training on the CPU")
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure", help="with --train: take some steps, and see their peak")
+        bool, typer.Option("--measure", help="take some steps, and see their peak too")
     ] = False,
     memory: Annotated[
         float | None,
-        typer.Option(min=0.0, help="with --train: GiB to fit into; default: this machine's"),
+        typer.Option(min=0.0, help="GiB for the training to fit into; default: this machine's"),
     ] = None,
 ) -> None:
     """Show a model's layers: shapes, parameters, FLOPs and bytes kept for backward.
@@ -47,7 +47,7 @@ def summary(
         f"{made.flops / 1e9:.3f} GFLOP forward (2 per multiply-add), "
         f"{made.kept_bytes / 2**20:.1f} MiB kept for backward at batch {batch_size}"
     )
-    if train or measure:
+    if train or measure or memory is not None:
         limit = machine.total() if memory is None else int(memory * GIB)
         _plan(model, num_classes, batch_size, limit, measure)
 
@@ -76,9 +76,9 @@ def _plan(model: str, num_classes: int | None, size: int, limit: int, measure: b
 def _table(found: Footprint) -> Table:
     table = Table("training on the CPU")
     table.add_column("MiB", justify="right")
-    for name in ("weights", "gradients", "optimizer", "activations", "workspaces"):
-        table.add_row(name, f"{getattr(found, name) / 2**20:,.1f}")
+    for name, size in found.parts().items():
+        table.add_row(name, f"{size / 2**20:,.1f}")
     table.add_section()
     table.add_row(f"peak at batch {found.batch_size}", f"{found.total / 2**20:,.1f}", style="bold")
-    table.caption = "besides the program itself"
+    table.caption = "besides the program, and images that are read ahead"
     return table

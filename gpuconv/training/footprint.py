@@ -21,28 +21,35 @@ from ..tracing import undone
 from .optimizers import Optimizer
 from .step import TrainStep
 
+KEPT = 2  # snapshots of a Trainer
 STEPS = 3  # the first runs as ever, the second is recorded, the third played (replay.py)
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes at the peak of a training step on the CPU.
+    """Bytes at the peak of a Trainer's steps on the CPU.
 
-    ``weights`` with buffers; ``optimizer`` its state; ``workspaces``: by how much those of the
-    kernels raise the peak; ``activations`` all else: images, values, their gradients.
+    ``weights`` with buffers; ``optimizer`` its state; ``snapshots`` of both, the two that the
+    Trainer keeps to go back to; ``workspaces``: by how much those of the kernels raise the peak;
+    ``activations`` all else: images, values, their gradients.
     """
 
     batch_size: int
     weights: int
     gradients: int
     optimizer: int
+    snapshots: int
     activations: int
     workspaces: int
 
     @property
     def total(self) -> int:
         """All of it, bytes."""
-        return self.weights + self.gradients + self.optimizer + self.activations + self.workspaces
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, int]:
+        """Bytes by name."""
+        return {name: size for name, size in vars(self).items() if name != "batch_size"}
 
 
 Make = Callable[[], Any]
@@ -50,7 +57,7 @@ MakeOptimizer = Callable[[Any], Optimizer]
 
 
 def footprint(make: Make, optimizer: MakeOptimizer, batch: int) -> Footprint:
-    """What ``TrainStep`` takes for batches of this size, cross entropy, on the CPU.
+    """What a Trainer takes for batches of this size, cross entropy, on the CPU.
 
     ``make`` gives a new net, which has an ``input_shape``, and ``optimizer`` its optimiser. Nothing
     is computed. Raises DeviceError for a batch that no memory holds.
@@ -59,19 +66,28 @@ def footprint(make: Make, optimizer: MakeOptimizer, batch: int) -> Footprint:
     _peak(make, optimizer, 1)  # whatever is imported and kept at first use
     whole, net, taken = _peak(make, optimizer, batch)
     bare, _, _ = _peak(make, optimizer, batch, works=False)
-    arena = taken.arena
+    weights, gradients, state = _sizes(net, taken)
+    rest = bare - weights - gradients - state
+    kept = KEPT * (weights + state)
+    return Footprint(batch, weights, gradients, state, kept, rest, whole - bare)
+
+
+def _sizes(net: Layer, optimizer: Optimizer) -> tuple[int, int, int]:
+    """Bytes of weights with buffers, of gradients, and of the optimiser's state."""
+    arena = optimizer.arena
     buffers = sum(buffer.value.nbytes for _, buffer in net.named_buffers())
     frozen = sum(p.value.nbytes for p in net.parameters() if not p.trainable)
     weights = arena.value.nbytes + buffers + frozen
     states: Mapping[str, Any] = arena.states
     state = sum(array.nbytes for array in states.values())
-    rest = bare - weights - arena.gradient.nbytes - state
-    return Footprint(batch, weights, arena.gradient.nbytes, state, rest, whole - bare)
+    return weights, arena.gradient.nbytes, state
 
 
 def peak(make: Make, optimizer: MakeOptimizer, batch: int) -> int:
     """``footprint(...).total`` of a net that was planned before in this process; raises as that."""
-    return _peak(make, optimizer, batch)[0]
+    whole, net, taken = _peak(make, optimizer, batch)
+    weights, _, state = _sizes(net, taken)
+    return whole + KEPT * (weights + state)
 
 
 def largest(total: Callable[[int], int], batch: int, limit: int) -> int:
