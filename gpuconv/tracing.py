@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from . import registry
@@ -90,3 +90,35 @@ def takes_as(device: Device) -> Takes:
         return True
 
     return takes
+
+
+class _Undone(dict):
+    """In place of the choices made before: the kernels that would be chosen, doing nothing."""
+
+    def __init__(self, works: bool) -> None:
+        super().__init__()
+        self.changes: dict[str, Any] = {"run": lambda outs, ins, problem, work: None}
+        if not works:
+            self.changes["workspace"] = lambda problem, device: 0
+
+    def __missing__(self, key: tuple) -> Kernel | str:
+        name, *asked = key
+        found = registry._answer(registry.get_op(name), *asked)
+        if isinstance(found, Kernel):
+            found = replace(found, **self.changes)
+        return self.setdefault(key, found)
+
+
+@contextmanager
+def undone(works: bool = True) -> Iterator[None]:
+    """Inside, kernels are chosen as ever, and none computes anything.
+
+    What is allocated is what a real pass allocates; without ``works`` no workspaces. It holds for
+    every thread of the process.
+    """
+    kept = registry._CHOSEN
+    registry._CHOSEN = _Undone(works)
+    try:
+        yield
+    finally:
+        registry._CHOSEN = kept

@@ -9,15 +9,21 @@ from ..data.dataset import Dataset, title
 from ..data.sources import resolved
 from ..errors import DataError, OptionError, RunError
 from ..training.checkpoint import Run, versions
+from ..training.claim import claimed
 from ..training.trainer import Trainer
 from ._app import out
 
 
-def reopen(folder: Path, out_folder: Path | None) -> Run:
-    """The run to go on with; raises OptionError or RunError if that cannot be."""
+def reopen(context: typer.Context, folder: Path, out_folder: Path | None) -> Run:
+    """The run to go on with, claimed as long as ``context`` lasts.
+
+    Raises OptionError or RunError if that cannot be.
+    """
     if out_folder is not None:
         raise OptionError(f"--out {out_folder}: --resume {folder} goes on in its own folder")
-    run = Run.open(folder)
+    Run.open(folder)
+    context.with_resource(claimed(folder))
+    run = Run.open(folder)  # as its last owner left it
     if run.info.get("status") == "done":
         raise RunError(f"{folder}: this run is done, there is nothing to resume; start a new one")
     return run

@@ -110,8 +110,9 @@ class Session:
 
     def _log(self, state: State) -> None:
         first = state.step - len(state.losses) + 1
-        for number, loss in enumerate(state.losses):
-            self.run.log({"step": first + number, "epoch": state.epoch, "loss": loss})
+        for step, loss in enumerate(state.losses, first):
+            lr = self.trainer.optimizer.rate(step - 1)
+            self.run.log({"step": step, "epoch": state.epoch, "loss": loss, "lr": lr})
 
     def _measure(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Test figures; a loss that is not finite means that the last steps broke the net."""

@@ -3,9 +3,17 @@
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from .. import models as nets
+from ..cpu import memory as machine
+from ..errors import DeviceError
+from ..training.footprint import Footprint, footprint, largest, peak
 from ._app import app, out, show
+from ._peak import measured, optimizer
+
+GIB = 2**30
+UNFIT = 1  # the exit code of a training that does not fit
 
 
 @app.command()
@@ -15,8 +23,22 @@ def summary(
         int | None, typer.Option(help="outputs; default: the model's own")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="images in a batch")] = 1,
+    train: Annotated[
+        bool, typer.Option("--train", help="plan the memory of training on the CPU")
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="take some steps, and see their peak too")
+    ] = False,
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="GiB for the training to fit into; default: this machine's"),
+    ] = None,
 ) -> None:
-    """Show a model's layers: shapes, parameters, FLOPs and bytes kept for backward."""
+    """Show a model's layers: shapes, parameters, FLOPs and bytes kept for backward.
+
+    With --train also what training takes, with SGD and momentum; a batch that does not fit is
+    answered by the largest that does, and exit code 1.
+    """
     net = nets.create(model, num_classes)
     made = net.summary(net.input_shape, batch_size=batch_size)
     show(made.table())
@@ -25,3 +47,38 @@ def summary(
         f"{made.flops / 1e9:.3f} GFLOP forward (2 per multiply-add), "
         f"{made.kept_bytes / 2**20:.1f} MiB kept for backward at batch {batch_size}"
     )
+    if train or measure or memory is not None:
+        limit = machine.total() if memory is None else int(memory * GIB)
+        _plan(model, num_classes, batch_size, limit, measure)
+
+
+def _plan(model: str, num_classes: int | None, size: int, limit: int, measure: bool) -> None:
+    """Print the plan, and the measured peak where it is asked for."""
+    way = (lambda: nets.create(model, num_classes)), optimizer
+    try:
+        found = footprint(*way, size)
+    except DeviceError:
+        found = None
+    if found is not None:
+        show(_table(found))
+    if found is None or found.total > limit:
+        fits = largest(lambda batch: peak(*way, batch), size - 1, limit)
+        best = f"the largest batch that fits is {fits}" if fits else "no batch fits"
+        out.print(f"a batch of {size} does not fit into {limit / 2**20:,.1f} MiB; {best}")
+        raise typer.Exit(UNFIT)
+    if measure:
+        most = measured(model, num_classes, size)
+        out.print(
+            f"measured peak {most / 2**20:,.1f} MiB; the plan is {found.total / most - 1:+.1%} off"
+        )
+
+
+def _table(found: Footprint) -> Table:
+    table = Table("training on the CPU")
+    table.add_column("MiB", justify="right")
+    for name, size in found.parts().items():
+        table.add_row(name, f"{size / 2**20:,.1f}")
+    table.add_section()
+    table.add_row(f"peak at batch {found.batch_size}", f"{found.total / 2**20:,.1f}", style="bold")
+    table.caption = "besides the program, and images that are read ahead"
+    return table

@@ -16,6 +16,7 @@ from ..errors import OptionError
 from ..graph import Graph
 from ..limits import limits
 from ..training.checkpoint import Run, next_folder
+from ..training.claim import claimed
 from ..training.evaluate import BATCH as TEST_BATCH
 from ..training.evaluate import loader
 from ..training.groups import param_groups
@@ -122,7 +123,7 @@ def train(
     """
     settings = {k: v for k, v in locals().items() if k not in NO_SETTINGS}
     settings |= {"freeze": list(freeze or ()), "lr_scale": list(lr_scale or ())}
-    run = None if resume is None else reopen(resume, out_folder)
+    run = None if resume is None else reopen(context, resume, out_folder)
     settings, followed = _settled(context, settings, run)
     folder = out_folder or next_folder("runs", settings["model"])
     if run is None:
@@ -139,6 +140,7 @@ def train(
         start_from(trainer.net, settings["weights"])
     if run is None:
         run = Run.create(folder, _info(trainer.net, settings, where, train_set) | record(course))
+        context.with_resource(claimed(folder))
     else:
         go_on(run, trainer, train_set)
     session = Session(run, trainer, test_set, settings)

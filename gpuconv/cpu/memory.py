@@ -61,14 +61,15 @@ class Shelf:
             self._idle = 0
 
 
-def _memory() -> int:
+def total() -> int:
+    """Bytes of memory that the machine has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # not on every system
         return 4 << 30
 
 
-SHELF = Shelf(_memory() // SHARE)
+SHELF = Shelf(total() // SHARE)
 _SHELF: ContextVar[Shelf | None] = ContextVar("gpuconv_shelf", default=None)
 
 

@@ -66,8 +66,12 @@ class Optimizer:
     @property
     def lr(self) -> float:
         """The learning rate of the next step; raises OptionError unless it is a number >= 0."""
-        rate = self.base_lr(self.steps) if callable(self.base_lr) else self.base_lr
-        return real(rate, f"optimizer: the learning rate of step {self.steps}", 0.0)
+        return self.rate(self.steps)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, from 0 on; raises OptionError unless it is a number >= 0."""
+        rate = self.base_lr(step) if callable(self.base_lr) else self.base_lr
+        return real(rate, f"optimizer: the learning rate of step {step}", 0.0)
 
     def step(self) -> None:
         """Update every parameter that has a gradient, once."""

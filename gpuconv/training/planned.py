@@ -113,7 +113,7 @@ class _Log:
 def _watched(net: Layer, log: _Log) -> Iterator[None]:
     """Inside, the layers of a net say whose a call was."""
     watched = dict[int, Layer]()
-    for name, layer in _leaves(net, ""):
+    for name, layer in leaves(net):
         if id(layer) not in watched:
             watched[id(layer)] = layer
             for phase in (FORWARD, BACKWARD):
@@ -136,12 +136,13 @@ def _telling(method: Any, name: str, phase: str, log: _Log) -> Any:
     return tell
 
 
-def _leaves(net: Layer, prefix: str) -> Iterator[tuple[str, Layer]]:
+def leaves(net: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """The layers that a net's graphs are made of, by the nodes on the way to them."""
     if not isinstance(net, Graph) or type(net).forward is not Graph.forward:
         yield prefix or type(net).__name__.lower(), net
         return
     for node in net.nodes:
-        yield from _leaves(node.layer, f"{prefix} {node.name}".strip())
+        yield from leaves(node.layer, f"{prefix} {node.name}".strip())
 
 
 @contextmanager

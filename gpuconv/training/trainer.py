@@ -159,7 +159,8 @@ class Trainer:
 
     def _remember(self) -> None:
         """Keep the state before this window and before the last one."""
-        self._good = [*self._good[-1:], Snapshot(self.net, self.optimizer)]
+        self._good = self._good[-1:]  # the oldest goes first: each is as large as the net and more
+        self._good.append(Snapshot(self.net, self.optimizer))
 
     def give_up(
         self,
