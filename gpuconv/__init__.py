@@ -4,6 +4,7 @@ from . import _layout as _layout  # first: it makes gpuconv.kernels and gpuconv.
 from . import data as data
 from . import layers as layers
 from . import models as models
+from . import onnx as onnx
 from . import ops as ops
 from . import random as random
 from ._version import __version__ as __version__

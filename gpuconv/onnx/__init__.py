@@ -1,0 +1,3 @@
+"""ONNX: models of other frameworks as graphs."""
+
+from .importer import load as load
