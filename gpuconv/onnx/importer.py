@@ -19,6 +19,8 @@ from .operators import OPERATORS, Call, Constant, Known, Value
 from .operators_shape import folded, is_folded
 from .reader import Source, array, read
 
+# Elements that constants may take beyond four times the initialisers, and ConstantOfShape's.
+FOLDED, FILLED = 2**20, 2**28
 # Importing them registers their operators.
 _REGISTERED = (operators_point, operators_window)
 
@@ -82,10 +84,12 @@ class _Importer:
         self.names: dict[int, str] = {}
         self.readers = Counter(name for node in source.graph.node for name in node.input)
         self.later = {name for node in source.graph.node for name in node.output}
+        self.left = {"folded": FOLDED, "filled": FILLED}
         self.readers.update(value.name for value in source.graph.output)
         for tensor in source.graph.initializer:
             values = array(tensor, source.folder, f"initialiser {tensor.name!r}")
             self._define(tensor.name, Constant(values, tensor.name))
+            self.left["folded"] += 4 * values.size
         for value in source.graph.input:
             if value.name not in self.known:
                 self._input(value)
@@ -140,7 +144,7 @@ class _Importer:
         self._define(proto.output[0], made)
 
     def _call(self, proto: Any) -> Call:
-        given = self._applier(proto), self._parameter, self.readers, self.names
+        given = self._applier(proto), self._parameter, self.readers, self.names, self.left
         call = Call(proto, self.source.opset, [], *given)
         if not proto.output:
             raise call.fail("makes no tensor")

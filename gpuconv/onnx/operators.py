@@ -65,7 +65,8 @@ class Call:
 
     ``apply(layer, values)`` adds a layer to the graph; ``parameter(constant, array)`` is the
     initialiser's parameter; ``readers`` counts who reads each tensor; ``names`` holds the
-    initialiser of each parameter and buffer by its id.
+    initialiser of each parameter and buffer by its id; ``left`` says how many
+    elements constants may still take, those that are computed and those that are filled.
     """
 
     proto: Any
@@ -75,6 +76,7 @@ class Call:
     parameter: Callable[[Constant, np.ndarray], Parameter]
     readers: dict[str, int]
     names: dict[int, str]
+    left: dict[str, int]
 
     @property
     def kind(self) -> str:
@@ -179,6 +181,12 @@ class Call:
                 f"{weights.name} has shape {weights.array.shape}, which does not fit {expected}"
             )
         setattr(layer, slot, self.parameter(weights, values))
+
+    def take(self, budget: str, elements: int) -> None:
+        """Raise OnnxError if the model has used up the memory that its own size entitles it to."""
+        self.left[budget] -= elements
+        if self.left[budget] < 0:
+            raise self.fail(f"asks for {elements} elements, more than constants may take")
 
     def named(self, place: Tensorlike, constant: Constant) -> None:
         """Save the parameter or buffer under the initialiser's name."""

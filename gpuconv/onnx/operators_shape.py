@@ -9,11 +9,10 @@ from ..layers import Add, Concat, PadChannels, ZeroPad2d
 from .operators import Call, Constant, Known, Value, operator
 from .operators_layers import Reshape
 
-# What may be computed at import: none makes an array larger than its inputs together.
+# What may be computed at import.
 MOVES = ("Cast", "Concat", "Gather", "Slice", "Squeeze", "Unsqueeze", "Reshape", "Transpose")
 SUMS = ("Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Min", "Max", "Floor", "Ceil", "ReduceProd")
 FOLDED = {*MOVES, *SUMS, "Identity"}
-LARGEST = 2**28  # elements that ConstantOfShape may ask for
 
 
 def is_folded(kind: str) -> bool:
@@ -31,13 +30,16 @@ def folded(call: Call) -> Constant:
     has_batch = any(found.has_batch for found in known)
     if has_batch and call.kind in SUMS:
         raise call.fail("computes with the size of the batch, which the model leaves open")
-    if any(found.array.size > LARGEST for found in known):
-        raise call.fail("computes on a constant too large to be a shape")
-    sizes = {found.array.shape for found in known}
-    if call.kind in SUMS and len(sizes) > 1 and prod(np.broadcast_shapes(*sizes)) > LARGEST:
-        raise call.fail("makes a constant too large to be a shape")
+    call.take("folded", _most(call, [found.array for found in known]))
     made = np.asarray(_evaluate(call))
     return Constant(made, call.proto.output[0], has_batch and bool((made == 0).any()))
+
+
+def _most(call: Call, arrays: list[np.ndarray]) -> int:
+    """More elements than the node can make."""
+    if call.kind not in SUMS and call.kind != "Gather":
+        return sum(found.size for found in arrays)
+    return prod(found.size for found in arrays)
 
 
 def _evaluate(call: Call) -> Any:
@@ -53,7 +55,8 @@ def _evaluate(call: Call) -> Any:
     graph = helper.make_graph([call.proto], "folded", unknown, [made])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", call.opset)])
     try:
-        return ReferenceEvaluator(model).run(None, values)[0]
+        found: Any = ReferenceEvaluator(model).run(None, values)
+        return found[0]
     except Exception as error:
         raise call.fail(f"cannot be computed from its constants: {error}") from error
 
@@ -91,8 +94,9 @@ def _constant_of_shape(call: Call) -> Constant:
     from .reader import array
 
     shape, tensor = call.integers(0, "shape", ()), call.get("value", "t", None)
-    if min(shape, default=0) < 0 or prod(shape) > LARGEST:
-        raise call.fail(f"asks for shape {shape}; expected at most {LARGEST} elements")
+    if min(shape, default=0) < 0:
+        raise call.fail(f"asks for shape {shape}; expected none below 0")
+    call.take("filled", prod(shape))
     value = np.zeros(1, np.float32) if tensor is None else array(tensor, None, "value")
     if value.size != 1:
         raise call.fail(f"value holds {value.size} numbers; expected one")

@@ -55,7 +55,20 @@ def read(path_or_bytes: str | Path | bytes) -> Source:
             f"onnx: the model has {came}; expected {FIRST_OPSET} to {latest}; convert it with "
             "onnx.version_converter"
         )
+    _require_text(model.graph)
     return Source(model.graph, versions[0], folder)
+
+
+def _require_text(graph: Any) -> None:
+    """Raise OnnxError unless every name is text: protobuf gives what is no UTF-8 as bytes."""
+    tensors = [*graph.initializer, *graph.input, *graph.output]
+    names = [tensor.name for tensor in tensors]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    damaged = [name for name in names if not isinstance(name, str)]
+    if damaged:
+        raise OnnxError(f"onnx: the name {damaged[0]!r} is no UTF-8; is the file damaged?")
 
 
 def _content(given: str | Path | bytes) -> tuple[bytes, Path | None]:

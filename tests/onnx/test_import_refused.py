@@ -1,5 +1,7 @@
 """Models that are damaged or ask for too much: one typed error that names node and tensor."""
 
+import itertools
+
 import models
 import numpy as np
 import pytest
@@ -59,7 +61,7 @@ MALFORMED = {
              helper.make_node("Gemm", ["x", "w"], ["y"])],
             {"s": np.array([2**31, 2**31])},
         ),
-        "'fill'.*asks for shape",
+        "'fill'.*asks for 4611686018427387904",
     ),
     "bytes_only": (_external("w.bin"), "lies outside the bytes"),
 }  # fmt: skip
@@ -69,6 +71,14 @@ MALFORMED = {
 def test_a_malformed_model_is_refused_by_name(name):
     proto, message = MALFORMED[name]
     with pytest.raises(OnnxError, match=message):
+        load(proto.SerializeToString())
+
+
+def test_constants_that_double_are_refused_before_memory_is_taken():
+    names = ["c", *(f"c{i}" for i in range(40))]
+    nodes = [helper.make_node("Concat", [a, a], [b], axis=0) for a, b in itertools.pairwise(names)]
+    proto = _one([*nodes, _relu()], {"c": np.zeros(1000, np.int64)})
+    with pytest.raises(OnnxError, match="more than constants may take"):
         load(proto.SerializeToString())
 
 
