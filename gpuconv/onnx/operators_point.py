@@ -50,11 +50,11 @@ _simple("Clip", lambda call: Hardtanh(call.scalar(1, "min", -MOST), call.scalar(
 @operator("PRelu")
 def _prelu(call: Call) -> Value:
     slope = call.weights(1)
-    shape = slope.array.shape
-    if any(size != 1 for size in shape[1 if len(shape) < 4 else 2 :]) or (
-        len(shape) == 4 and shape[0] != 1
-    ):
-        raise call.fail(f"slope {slope.name} has shape {shape}; expected one number per channel")
+    shape, x = slope.array.shape, call.shape()
+    per_channel = (*x[1:2], *(1,) * (len(x) - 2))
+    fits = [per_channel, (1, *per_channel), x[1:2] if call.opset < 7 else per_channel]
+    if slope.array.size != 1 and shape not in fits:
+        raise call.fail(f"slope {slope.name} has shape {shape}; expected {per_channel}")
     made = PReLU(slope.array.size)
     call.assign(made, "weight", slope, slope.array.reshape(-1))
     return call.add(made)
@@ -102,7 +102,9 @@ def _axis_one(call: Call, layer: Layer) -> Value:
     rest = shape[2:] if call.opset < 13 else ()
     if axis % len(shape) != 1 or any(size > 1 for size in rest):
         raise call.fail(f"runs along axis {axis} of {shape}; supported: the channels only")
-    return call.add(layer)
+    if len(shape) > 4:
+        raise call.fail(f"has an input of {len(shape)} dimensions; expected 2 to 4")
+    return call.add(Along1d(layer) if len(shape) == 3 else layer)
 
 
 @operator("Softmax")
