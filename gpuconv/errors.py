@@ -53,6 +53,10 @@ class WeightsError(StateError):
     """A file of weights that is missing, damaged, or holds more than tensors."""
 
 
+class OnnxError(GpuconvError, ValueError):
+    """An ONNX model that is damaged, or asks for what gpuconv does not do; names the node."""
+
+
 class RunError(GpuconvError, OSError):
     """A run folder that is missing, incomplete or in the way."""
 
