@@ -31,7 +31,7 @@ def test_the_parts_are_those_of_the_net(plan):
     assert (plan.weights, plan.gradients, plan.optimizer) == (size, size, size)
     kept = lenet().summary((1, 28, 28), batch_size=64).kept_bytes
     assert plan.activations > kept
-    assert plan.workspaces > 0
+    assert plan.workspaces > MIB
     assert plan.snapshots == 4 * size  # two, of weights and velocities
     assert plan.total == 7 * size + plan.activations + plan.workspaces
 

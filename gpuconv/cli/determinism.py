@@ -76,7 +76,7 @@ def verify_determinism(
     plan(algorithm, work.device)
     usual = get_num_threads()
     counts = [usual, usual, *sorted({1, max(usual // 2, 1)} - {usual})]
-    out.print(f"{model}, {steps} steps of {batch_size} images, {len(counts)} processes")
+    out.print(f"{model}: steps {steps}, batch size {batch_size}, processes {len(counts)}")
     prints = [_told(work, number, threads) for number, threads in enumerate(counts, 1)]
     apart = [_compared(prints[0], other, n) for n, other in enumerate(prints[1:], 2)]
     if not all(apart):
