@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .. import models
+from .. import models, onnx
 from ..data import Preprocessing
 from ..data.preprocessing import KEY
-from ..errors import DataError, GpuconvError, GraphError
+from ..errors import DataError, GpuconvError, GraphError, OnnxError
 from ..graph import Graph
 from ..layers.transfer import head_names
 from ..models.alexnet import IMAGENET_MEAN
@@ -63,6 +63,17 @@ def _require_fit(net: Graph, prepare: Preprocessing, path: Path) -> None:
         raise DataError(
             f"{path}: is for images {came}, which the model does not take: {error}"
         ) from None
+
+
+def imported(path: os.PathLike[str]) -> tuple[Graph, Preprocessing]:
+    """The net of an ONNX file, and how its images are prepared; raises OnnxError if nobody said."""
+    net = onnx.load(os.fspath(path))
+    if net.preparation is None:
+        raise OnnxError(
+            f"predict: {path} does not say how images are prepared (metadata {KEY}); use "
+            "gpuconv.onnx.load and give it arrays"
+        )
+    return net, net.preparation
 
 
 def foreign(

@@ -16,7 +16,7 @@ from ..training.checkpoint import Run
 from ..training.step import InferenceStep
 from ._app import app, out, show
 from ._device import DEVICES, PLAN, Error, Workspace, measured, resolve
-from ._foreign import foreign
+from ._foreign import foreign, imported
 
 TOP = 5
 
@@ -33,7 +33,9 @@ def rank(net: Graph, image: np.ndarray, classes: list[str]) -> list[dict[str, An
 def predict(
     run: Annotated[
         Path,
-        typer.Argument(help="a run folder that gpuconv train made; with --weights, a model's name"),
+        typer.Argument(
+            help="a run folder of gpuconv train, or an .onnx file; with --weights, a model's name"
+        ),
     ],
     images: Annotated[list[Path], typer.Argument(help="image files (PNG, JPEG, ...)")],
     weights: Annotated[
@@ -51,7 +53,9 @@ def predict(
     file says, else as the model's authors did; ImageNet's models get the middle of the image.
     """
     tuned = measured(plan)
-    if weights is None:
+    if weights is None and run.suffix.lower() == ".onnx":
+        net, prepare = imported(run)
+    elif weights is None:
         opened = Run.open(run)
         net, prepare = opened.net(), opened.preprocessing()
     else:

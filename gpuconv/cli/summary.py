@@ -1,13 +1,18 @@
 """gpuconv summary."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from .. import models as nets
+from .. import onnx
 from ..cpu import memory as machine
-from ..errors import DeviceError
+from ..errors import DeviceError, OnnxError, OptionError
+from ..graph import Graph
+from ..layers import Layer
 from ..training.footprint import Footprint, footprint, largest, peak
 from ._app import app, out, show
 from ._peak import measured, optimizer
@@ -16,9 +21,25 @@ GIB = 2**30
 UNFIT = 1  # the exit code of a training that does not fit
 
 
+def is_onnx(model: str) -> bool:
+    """Whether the argument names an ONNX file rather than a model."""
+    return model.lower().endswith(".onnx")
+
+
+def _imported(model: str, num_classes: int | None) -> Graph:
+    if num_classes is not None:
+        raise OptionError("summary: --num-classes is for a model's name; an .onnx file has its own")
+    net = onnx.load(model)
+    if not hasattr(net, "input_shape"):
+        raise OnnxError(f"summary: {model} does not say which (N, C, H, W) it takes; fix its input")
+    return net
+
+
 @app.command()
 def summary(
-    model: Annotated[str, typer.Argument(help="a model's name (gpuconv models lists them)")],
+    model: Annotated[
+        str, typer.Argument(help="a model's name (gpuconv models lists them), or an .onnx file")
+    ],
     num_classes: Annotated[
         int | None, typer.Option(help="outputs; default: the model's own")
     ] = None,
@@ -39,7 +60,10 @@ def summary(
     With --train also what training takes, with SGD and momentum; a batch that does not fit is
     answered by the largest that does, and exit code 1.
     """
-    net = nets.create(model, num_classes)
+    if measure and is_onnx(model):
+        raise OptionError("summary: --measure is for a model's name; --train plans an .onnx file's")
+    make = partial(_imported if is_onnx(model) else nets.create, model, num_classes)
+    net = make()
     made = net.summary(net.input_shape, batch_size=batch_size)
     show(made.table())
     out.print(
@@ -49,28 +73,33 @@ def summary(
     )
     if train or measure or memory is not None:
         limit = machine.total() if memory is None else int(memory * GIB)
-        _plan(model, num_classes, batch_size, limit, measure)
+        found = _plan(make, batch_size, limit)
+        if measure:
+            _measure(model, num_classes, found)
 
 
-def _plan(model: str, num_classes: int | None, size: int, limit: int, measure: bool) -> None:
-    """Print the plan, and the measured peak where it is asked for."""
-    way = (lambda: nets.create(model, num_classes)), optimizer
+def _plan(make: Callable[[], Layer], size: int, limit: int) -> Footprint:
+    """Print the plan and give it; ends the command where it does not fit."""
     try:
-        found = footprint(*way, size)
+        found = footprint(make, optimizer, size)
     except DeviceError:
         found = None
     if found is not None:
         show(_table(found))
     if found is None or found.total > limit:
-        fits = largest(lambda batch: peak(*way, batch), size - 1, limit)
+        fits = largest(lambda batch: peak(make, optimizer, batch), size - 1, limit)
         best = f"the largest batch that fits is {fits}" if fits else "no batch fits"
         out.print(f"a batch of {size} does not fit into {limit / 2**20:,.1f} MiB; {best}")
         raise typer.Exit(UNFIT)
-    if measure:
-        most = measured(model, num_classes, size)
-        out.print(
-            f"measured peak {most / 2**20:,.1f} MiB; the plan is {found.total / most - 1:+.1%} off"
-        )
+    return found
+
+
+def _measure(model: str, num_classes: int | None, found: Footprint) -> None:
+    """Print the peak of real steps beside the plan."""
+    most = measured(model, num_classes, found.batch_size)
+    out.print(
+        f"measured peak {most / 2**20:,.1f} MiB; the plan is {found.total / most - 1:+.1%} off"
+    )
 
 
 def _table(found: Footprint) -> Table:

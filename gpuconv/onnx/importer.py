@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.preprocessing import KEY, Preprocessing
 from ..errors import GpuconvError, OnnxError
 from ..graph import Graph
 from ..layers import Parameter
@@ -28,7 +29,8 @@ _REGISTERED = (operators_point, operators_window)
 class Imported(Graph):
     """A Graph whose state dict has the names of the model's initialisers.
 
-    A matrix that ONNX stores as (inputs, outputs) is held, and saved, as (outputs, inputs).
+    ``preparation`` is how images are prepared, where the file says so as gpuconv writes it. A
+    matrix that ONNX stores as (inputs, outputs) is held, and saved, as (outputs, inputs).
     """
 
     records = Graph.records
@@ -36,6 +38,7 @@ class Imported(Graph):
     def __init__(self) -> None:
         super().__init__()
         self.keys: dict[str, str] = {}
+        self.preparation: Preprocessing | None = None
 
     def _named(self, kind: type, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
         for path, place in super()._named(kind, "", seen):
@@ -171,6 +174,16 @@ class _Importer:
         self.names[id(held)] = constant.name
         return held
 
+    def _prepare(self) -> None:
+        """Let the net take the images that the metadata speaks of."""
+        if KEY not in self.source.metadata:
+            return
+        try:
+            self.net.preparation = Preprocessing.loads(self.source.metadata[KEY], "onnx")
+        except GpuconvError as error:
+            raise OnnxError(f"onnx: the metadata {KEY!r} makes no sense: {error}") from error
+        self.net.preparation.put_on(self.net)
+
     def finish(self) -> Imported:
         """The graph with its outputs and keys; raises OnnxError for an output nobody makes."""
         outputs = []
@@ -182,6 +195,7 @@ class _Importer:
         if not outputs or not self.net.nodes:
             raise OnnxError("onnx: the model has no output that a node computes")
         self.net.output(*outputs)
+        self._prepare()
         paths = [(path, p) for path, p in self.net._named(Tensorlike, "", set())]
         taken: set[str] = {path for path, place in paths if id(place) not in self.names}
         for path, place in paths:

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Add, Concat, PadChannels, ZeroPad2d
+from ..layers import Add, Concat, Conv2d, PadChannels, ZeroPad2d
 from .operators import Call, Constant, Known, Value, operator
 from .operators_layers import Reshape
 
 # What may be computed at import.
 MOVES = ("Cast", "Concat", "Gather", "Slice", "Squeeze", "Unsqueeze", "Reshape", "Transpose")
 SUMS = ("Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Min", "Max", "Floor", "Ceil", "ReduceProd")
+RENAMED = ("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 FOLDED = {*MOVES, *SUMS, "Identity"}
 
 
@@ -32,7 +33,9 @@ def folded(call: Call) -> Constant:
         raise call.fail("computes with the size of the batch, which the model leaves open")
     call.take("folded", _most(call, [found.array for found in known]))
     made = np.asarray(_evaluate(call))
-    return Constant(made, call.proto.output[0], has_batch and bool((made == 0).any()))
+    is_same = call.kind in RENAMED and made.dtype.kind == "f"  # weights keep their initialiser
+    name = known[0].name if is_same else call.proto.output[0]
+    return Constant(made, name, has_batch and bool((made == 0).any()))
 
 
 def _most(call: Call, arrays: list[np.ndarray]) -> int:
@@ -193,6 +196,21 @@ def _add(call: Call) -> Value:
     for number in range(1, len(known)):
         made = call.add(Add(), made, call.value(number))
     return made
+
+
+@operator("Mul")
+def _mul(call: Call) -> Value:
+    """A factor for each channel of an image, which is a 1 x 1 convolution by depth."""
+    order = (0, 1) if isinstance(call.inputs[0], Value) else (1, 0)
+    x, factors = call.value(order[0]), call.weights(order[1])
+    shape = x.shape
+    if shape is None or len(shape) != 4 or factors.array.size != shape[1]:
+        raise call.fail(f"multiplies by {factors.array.shape}; supported: one factor per channel")
+    if factors.array.shape not in ((shape[1], 1, 1), (1, shape[1], 1, 1)):
+        raise call.fail(f"multiplies by {factors.array.shape}; supported: one factor per channel")
+    made = Conv2d(shape[1], shape[1], 1, groups=shape[1], bias=False)
+    call.assign(made, "weight", factors, factors.array.reshape(-1, 1, 1, 1))
+    return call.add(made, x)
 
 
 @operator("Pad")

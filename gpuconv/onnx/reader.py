@@ -28,11 +28,12 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed model: the graph, its opset, and the folder its external data lie in, if any."""
+    """A parsed model: graph, opset, the folder of its external data if any, metadata."""
 
     graph: Any
     opset: int
     folder: Path | None
+    metadata: dict[str, str]
 
 
 def read(path_or_bytes: str | Path | bytes) -> Source:
@@ -56,7 +57,8 @@ def read(path_or_bytes: str | Path | bytes) -> Source:
             "onnx.version_converter"
         )
     _require_text(model.graph)
-    return Source(model.graph, versions[0], folder)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    return Source(model.graph, versions[0], folder, metadata)
 
 
 def _require_text(graph: Any) -> None:

@@ -92,6 +92,21 @@ def test_a_net_with_an_open_batch_keeps_the_initialisers_names(tmp_path):
     net.load_state_dict({name: array.copy() for name, array in state.items()})
 
 
+def test_a_scale_and_a_shift_of_each_channel_are_one_layer():
+    nodes = [
+        helper.make_node("Unsqueeze", ["g", "axes"], ["g4"]),
+        helper.make_node("Unsqueeze", ["b", "axes"], ["b4"]),
+        helper.make_node("Mul", ["x", "g4"], ["m"]),
+        helper.make_node("Add", ["m", "b4"], ["y"]),
+    ]
+    constants = {"g": models.normal(3), "b": models.normal(3, number=1), "axes": np.array([1, 2])}
+    proto, x = models.model(nodes, {"x": IMAGE}, constants), models.normal(*IMAGE, number=2)
+    net = load(proto.SerializeToString())
+    np.testing.assert_allclose(net(x), models.reference(proto, x=x), rtol=1e-5, atol=1e-6)
+    assert list(net.state_dict()) == ["g", "b"]
+    assert len(net.nodes) == 1
+
+
 def test_an_imported_net_learns():
     net = load(models.small_net().SerializeToString())
     step = gcv.TrainStep(net, gcv.layers.CrossEntropyLoss(), gcv.SGD(net.parameters(), lr=0.05))

@@ -139,3 +139,10 @@ def test_mutated_models_load_or_are_refused(count):
         except OnnxError:
             refused += 1
     assert refused > count // 4
+
+
+@pytest.mark.parametrize("name", [b"act", b"Relu"])
+def test_a_name_that_is_no_text_is_refused(name):
+    content = _one([_relu()]).SerializeToString().replace(name, b"\xff" * len(name))
+    with pytest.raises(OnnxError, match="no UTF-8"):
+        load(content)
