@@ -47,7 +47,11 @@ def load_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     try:
-        return dict(load_file(os.fspath(path)))
+        found = dict(load_file(os.fspath(path)))
+        for name, array in found.items():
+            if array.dtype.kind not in "fiub":  # bfloat16, where the package ml_dtypes is there
+                raise TypeError(f"{name} is {array.dtype}")
+        return found
     except FileNotFoundError:
         raise StateError(f"{path}: there is no such file; expected saved weights") from None
     # The last two: dtypes that NumPy has not, such as bfloat16.
