@@ -23,7 +23,8 @@ def told(folder: Path, *arguments: object, timeout: float = 100) -> list[str]:
 
 def check_folder(run: Run, printed: float) -> None:
     """Everything of the training is there: settings, every step's loss, the final figures."""
-    assert sorted(contents(run.folder)) == ["metrics.jsonl", "model.safetensors", "run.json"]
+    files = ["metrics.jsonl", "model.safetensors", "plan.json", "run.json"]
+    assert sorted(contents(run.folder)) == files
     settings, final = run.info["settings"], run.info["final"]
     steps = settings["epochs"] * -(-9000 // settings["batch_size"])
     assert (run.info["status"], final["steps"], settings["seed"]) == ("done", steps, 0)
