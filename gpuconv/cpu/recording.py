@@ -23,7 +23,7 @@ import numpy as np
 from . import memory
 
 TRIALS = 8  # calls in which jobs are tried alone and shared
-SHORT = 5e-5  # seconds: a longer job is shared whatever the trials say
+SHORT = 5e-5  # seconds: a job that takes longer when it is shared is not tried alone
 EVERYONE = 1 << 20  # threads that may help
 _CURRENT: ContextVar["Recording | None"] = ContextVar("gpuconv_recording", default=None)
 
@@ -107,7 +107,7 @@ class Jobs:
     """Jobs of the thread pool that follow each other, run by one call.
 
     To share a short job may take longer than to do it alone. The first calls try both ways in turn,
-    and each job keeps the one that was faster; what it computes does not depend on that.
+    and each short job keeps the one that was faster; what it computes does not depend on that.
     """
 
     def __init__(self) -> None:
@@ -134,16 +134,22 @@ class Jobs:
             pool().replay(self._table.ctypes.data, len(self._jobs), threads)
 
     def _try(self, table: np.ndarray, threads: int) -> None:
-        """One job at a time: all of them alone at every second call."""
+        """One job at a time: all shared, and at every second call the short ones alone."""
         from .pool import pool
 
-        table[:, -1] = EVERYONE * (len(self._tried) % 2)
-        took = []
+        turn, took = len(self._tried), []
+        table[:, -1] = EVERYONE
+        if turn % 2:
+            table[self._best(0) < SHORT, -1] = 0
         for job in table:
             begin = perf_counter()
             pool().replay(job.ctypes.data, 1, threads)
             took.append(perf_counter() - begin)
         self._tried.append(took)
-        if len(self._tried) == TRIALS:
-            alone, shared = (np.min(self._tried[way::2], axis=0) for way in (0, 1))
-            table[:, -1] = np.where((alone < SHORT) & (alone <= shared), 0, EVERYONE)
+        if turn + 1 == TRIALS:
+            shared, alone = self._best(0), self._best(1)
+            table[:, -1] = np.where((shared < SHORT) & (alone <= shared), 0, EVERYONE)
+
+    def _best(self, way: int) -> np.ndarray:
+        """Seconds of each job: the least of the calls that tried it this way."""
+        return np.min(self._tried[way::2], axis=0)
