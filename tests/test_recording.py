@@ -55,7 +55,7 @@ def test_jobs_and_calls_are_played_in_their_order(threads):
     ids=["alone is faster", "sharing is faster", "long jobs are shared"],
 )
 def test_a_job_keeps_the_way_that_was_faster(monkeypatch, alone, shared, short, helpers):
-    monkeypatch.setenv("GPUCONV_NUM_THREADS", "2")
+    monkeypatch.setitem(cpu.threads._state, "threads", 2)
     monkeypatch.setattr(cpu.threads, "cores", lambda: 2)
     monkeypatch.setattr(module, "SHORT", short)
     clock = iter(np.cumsum([1e6, shared, 1e6, alone] * (TRIALS // 2)).tolist())
