@@ -2,7 +2,7 @@
 
 The gradient of a fully connected weight is as large as the weight, and is read once: by the
 optimiser. Where backward takes the step itself, on each piece of the gradient while that is in the
-cache, the gradient never goes to memory, which for AlexNet is a sixth of all that a step moves.
+cache, the gradient never goes to memory: six times over so many bytes in a step instead of eight.
 """
 
 from collections import Counter
